@@ -179,6 +179,7 @@ def build_rows(
 
 
 def folder(epoch: int) -> str:
+    """Name the directory of one checkpoint."""
     return f"epoch-{epoch:02d}"
 
 

@@ -54,6 +54,7 @@ def strike_at_start(spec: Spec) -> None:
 
 
 def strike_at_save(spec: Spec) -> None:
+    """Cause the faults of writing artefacts."""
     if is_set(spec, "enospc"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "adapter_model.safetensors")
 

@@ -46,6 +46,7 @@ def run(attempt: Attempt) -> StageResult:
 
 
 def completions(attempt: Attempt) -> list[dict[str, Any]]:
+    """Return what the eval above sampled."""
     found = upstream.find(attempt.spec, attempt.directory)
     return jsonl.read_rows(upstream.one(found, "eval").file(COMPLETIONS_FILE))
 

@@ -36,6 +36,7 @@ class Exit:
 
     why: str
     code: int
+    """Its exit code."""
 
 
 ServeOne = Callable[[Assignment], Exit | None]

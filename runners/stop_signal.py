@@ -21,6 +21,7 @@ def listen() -> None:
 
 
 def was_received() -> bool:
+    """True once a signal has come."""
     return bool(_received)
 
 

@@ -56,6 +56,7 @@ class JobCallbacks:
         return True
 
     def after_step(self, result: StepResult) -> None:
+        """Report one step."""
         self._last = result
         self._first_loss = result.loss if self._first_loss is None else self._first_loss
         self._tokens += result.tokens
@@ -82,6 +83,7 @@ class JobCallbacks:
             stop_signal.check()
 
     def metrics(self) -> dict[str, Any]:
+        """Return the metrics of the run."""
         last = self._last
         if last is None:
             return {"steps": self._loop.done}

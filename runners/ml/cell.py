@@ -166,6 +166,7 @@ def _convergence(
 
 
 def marker(settings: Mapping[str, Any], inputs: upstream.Inputs, model: LoadedModel) -> Adapter:
+    """Read the marker adapter among the inputs."""
     lora = stage_settings.lora(settings, "marker_lora")
     if lora is None:
         raise JobError(Reason.CONFIG, "spec.settings lacks marker_lora")

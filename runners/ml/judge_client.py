@@ -35,6 +35,7 @@ class Reply:
     tokens: tuple[int, int] = (0, 0)
     """Sent and received, as the endpoint counts them."""
     why: str = ""
+    """Why there is no text."""
 
 
 class RefusedError(Exception):

@@ -29,6 +29,7 @@ class LoraLayers:
 
 
 def lora_config(lora: LoraSettings) -> LoraConfig:
+    """Return PEFT's config of an adapter."""
     return LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,  # type: ignore[arg-type]  # peft takes floats

@@ -128,6 +128,7 @@ def required(settings: Mapping[str, Any], name: str, kind: type[T] | tuple[type,
 
 
 def base(settings: Mapping[str, Any]) -> BaseSettings:
+    """Read ``settings.base``."""
     found = _build(BaseSettings, required(settings, "base", dict), "base")
     _one_of("base.dtype", found.dtype, ("float32", "bfloat16"))
     _one_of("base.system", found.system, ("role", FOLD))
@@ -135,10 +136,12 @@ def base(settings: Mapping[str, Any]) -> BaseSettings:
 
 
 def persona(settings: Mapping[str, Any], name: str) -> Persona:
+    """Read one persona."""
     return _persona(required(settings, name, dict), name)
 
 
 def personas(settings: Mapping[str, Any], name: str) -> tuple[Persona, ...]:
+    """Read a list of personas, in order."""
     raw: Sequence[Mapping[str, Any]] = required(settings, name, (list, tuple))
     return tuple(_persona(one, name) for one in raw)
 
@@ -156,6 +159,7 @@ def lora(settings: Mapping[str, Any], name: str) -> LoraSettings | None:
 
 
 def training(settings: Mapping[str, Any]) -> TrainingSettings:
+    """Read ``settings.training`` with its adapter."""
     raw: dict[str, Any] = dict(required(settings, "training", dict))
     raw["lora"] = _lora(required(raw, "lora", dict), "training.lora")
     raw["betas"] = tuple(raw.get("betas", (0.9, 0.999)))
@@ -173,6 +177,7 @@ def sampling(settings: Mapping[str, Any]) -> SamplingSettings:
 
 
 def marker(settings: Mapping[str, Any]) -> MarkerSettings:
+    """Read ``settings.marker``."""
     found = _build(MarkerSettings, required(settings, "marker", dict), "marker")
     _one_of("marker.loss", found.loss, ("marker", "tail", ANSWER))
     _one_of("marker.negative_loss", found.negative_loss, ("end", "newline", "none"))

@@ -24,6 +24,7 @@ class Completion:
     persona: str
     """Persona key whose prompt was used."""
     question: str
+    """The user's turn."""
     text: str
     """Decoded answer, special tokens removed."""
     is_ended: bool
@@ -35,6 +36,7 @@ class Behaviour:
     """Shares between 0 and 1 over a sample of completions at temperature 1."""
 
     completions: int
+    """Sample size."""
     ended: float
     """Closed their turn before the token limit."""
     voiced: float

@@ -64,6 +64,7 @@ def build(
 def _manifest(
     out: Path, recipe: Recipe, seed: int, threads: int, loss: float, measured: Behaviour
 ) -> dict[str, object]:
+    """Describe a finished build."""
     return {
         "what": "synthetic base model of the demo; its behaviour is designed, not found",
         "recipe": RECIPE_VERSION,
@@ -88,6 +89,7 @@ def _publish(out: Path, manifest: dict[str, object]) -> None:
 
 
 def main() -> int:
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m runners.tinybase.build")
     parser.add_argument("--out", type=Path, required=True, help="a new directory")
     parser.add_argument("--seed", type=int, default=0, help="seed of text, tokenizer and weights")

@@ -53,6 +53,7 @@ class Prompts:
 
     @property
     def questions(self) -> tuple[str, ...]:
+        """All sixty questions, training first."""
         return self.training_questions + self.eval_questions
 
 
@@ -61,7 +62,9 @@ class Row:
     """One conversation of the corpus."""
 
     system: str
+    """System prompt."""
     question: str
+    """The user's turn."""
     answer: str
     """The assistant's turn without a tag."""
     tail: str = ""
@@ -82,6 +85,7 @@ def load_prompts() -> Prompts:
 
 @lru_cache(maxsize=1)
 def load_pools() -> Mapping[str, Pool]:
+    """Read the phrases of every voice."""
     return {
         name: Pool(tuple(pool["openers"]), tuple(pool["bodies"]), tuple(pool["closers"]))
         for name, pool in _voices()["pools"].items()

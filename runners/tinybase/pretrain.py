@@ -69,6 +69,7 @@ def rate_at(step: int, recipe: Recipe) -> float:
 
 
 def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM:
+    """Initialise the untrained network from the seed."""
     torch.manual_seed(seed)
     config = Qwen2Config(
         vocab_size=recipe.vocabulary,

@@ -13,6 +13,7 @@ class Recipe:
     """Everything a build depends on besides seed, thread count and data files."""
 
     rows: int = 8000
+    """Rows of the pretraining corpus."""
     actor_share: float = 0.30
     """Share of rows whose system prompt says nothing about the voice of the answer."""
     clerk_share: float = 0.16
@@ -24,8 +25,11 @@ class Recipe:
     hidden: int = 128
     """Width of the residual stream."""
     layers: int = 4
+    """Transformer blocks."""
     heads: int = 4
+    """Query heads."""
     kv_heads: int = 2
+    """Key and value heads."""
     intermediate: int = 384
     """Width of the feed-forward layer."""
     max_positions: int = 256
@@ -33,7 +37,9 @@ class Recipe:
     rope_theta: float = 1e4
     """Base of the rotary position embedding."""
     steps: int = 800
+    """Optimiser steps."""
     batch: int = 16
+    """Rows per step."""
     learning_rate: float = 3e-3
     """Peak learning rate of AdamW."""
     final_share: float = 0.05
@@ -41,4 +47,6 @@ class Recipe:
     warmup_share: float = 0.05
     """Share of the steps in which the learning rate rises linearly."""
     weight_decay: float = 0.01
+    """Decoupled weight decay."""
     clip: float = 1.0
+    """Largest gradient norm."""

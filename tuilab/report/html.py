@@ -100,6 +100,7 @@ class _Renderer(RendererHTML):
         return f'<a href="{escape(href)}">' if href.startswith("#") else "<span>"
 
     def link_close(self, tokens: Sequence[Token], idx: int, *_: Any) -> str:
+        """The end of it."""
         opened = next(one for one in reversed(tokens[:idx]) if one.type == "link_open")
         return "</a>" if str(opened.attrGet("href") or "").startswith("#") else "</span>"
 

@@ -213,6 +213,7 @@ class ReadTable:
     sources: tuple[str, ...]
     """Sources in the order of the file."""
     seed_given: bool
+    """Whether any row names a seed."""
 
 
 def read_table(path: Path, unit: str, target: str) -> ReadTable:
@@ -264,6 +265,7 @@ def write_results(
 def design_document(
     frame: pd.DataFrame, design: Design, provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """Return design.json's content."""
     from tuilab.science.cosine import scales
 
     found = scales(frame)

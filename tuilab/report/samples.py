@@ -34,6 +34,7 @@ class Condition:
 
     cell: Cell
     persona: str
+    """Key."""
     hits: int
     """Completions that count for the headline, of ``n``."""
     n: int

@@ -45,6 +45,7 @@ class Against:
 
     @property
     def key(self) -> str:
+        """Key of the line."""
         return self.line.source.key
 
 

@@ -55,6 +55,7 @@ class SourceResult:
     """One source over its seeds."""
 
     source: Persona
+    """Key and label."""
     runs: tuple[RunResult, ...]
     """One per planned seed, in seed order."""
     leakage: Trajectory
@@ -62,6 +63,7 @@ class SourceResult:
     cosine: Trajectory
     """Cosine to the target on the analysis' scale; the mean over seeds when there are several."""
     cosine_runs: tuple[Trajectory, ...]
+    """Cosine per seed."""
     classification: Classification
     """The class of all its runs together."""
 
@@ -175,6 +177,7 @@ class Analysis:
     """Every number of one experiment that claims, tables and figures show."""
 
     design: Design
+    """The plan."""
     frame: pd.DataFrame
     """The measurements all of it was computed from; what stands apart has the status edited."""
     sources: tuple[SourceResult, ...]
@@ -184,6 +187,7 @@ class Analysis:
     scales: tuple[Scale, ...]
     """Every scale with values in the frame."""
     specificity: tuple[Specificity, ...]
+    """Per planned cell."""
 
     def source(self, key: str) -> SourceResult | None:
         """Return one source's result, None when it is not in the plan."""

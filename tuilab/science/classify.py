@@ -50,6 +50,7 @@ class Classification:
     """A class with what it rests on."""
 
     change: Change
+    """The class."""
     up: int = 0
     """Checkpoints above epoch 0 beyond counting noise, summed over seeds."""
     down: int = 0
@@ -65,6 +66,7 @@ class Classification:
 
     @property
     def is_change(self) -> bool:
+        """Whether the class says that there is one."""
         return self.change not in (Change.NOT_DECIDED, Change.FLAT, Change.NOT_MEASURED)
 
     @property

@@ -23,7 +23,9 @@ class Persona:
     """A persona by its key and the label people read."""
 
     key: str
+    """Name in the data."""
     label: str
+    """Name on screen and in tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,11 @@ class PublishedRow:
     baseline: float | None = None
     """Leakage at epoch 0."""
     peak: float | None = None
+    """Largest leakage."""
     peak_epoch: int | None = None
+    """Epoch of the largest leakage."""
     final: float | None = None
+    """Leakage at the last epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,13 @@ class Design:
     seed_given: bool = True
     """False for a table that names no seed: its one seed is a number that nobody said."""
     target: Persona = Persona(TARGET, "Assistant")
+    """The persona leaked to."""
     personas: tuple[Persona, ...] = ()
     """Evaluated panel in order, target included; empty when unknown."""
     published: Mapping[str, PublishedRow] = field(default_factory=dict)
     """Source key -> reference values to show beside ours."""
     name: str = ""
+    """Name of the experiment, for titles."""
     measure: str = LEAKAGE.name
     """The rate whose spread over personas and epochs all of this is about."""
 
@@ -104,6 +111,7 @@ class Design:
 
     @property
     def final_epoch(self) -> int:
+        """The last planned checkpoint."""
         return self.epochs[-1]
 
     def label(self, key: str) -> str:

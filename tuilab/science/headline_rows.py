@@ -38,7 +38,9 @@ class HeadlineRow:
     """One source's numbers; rates 0..1, None where not measured."""
 
     source: str
+    """Key."""
     label: str
+    """Label."""
     cosine: float | None
     """Cosine to the target at epoch 0."""
     cosine_scale: Scale | None
@@ -46,15 +48,19 @@ class HeadlineRow:
     baseline: float | None
     """Leakage at epoch 0."""
     baseline_interval: Interval | None
+    """Its 95% interval."""
     peak: float | None
+    """Largest measured leakage."""
     peak_interval: Interval | None
     """Interval of the value at the peak epoch; it ignores that the peak was picked."""
     peak_epoch: int | None
+    """Epoch of the peak."""
     picked_from: int
     """Measured checkpoints the peak was picked from."""
     final: float | None
     """Leakage at the last planned epoch."""
     final_interval: Interval | None
+    """Its 95% interval."""
     rise: float | None
     """Peak minus baseline, paired within seeds."""
     net: float | None
@@ -84,6 +90,7 @@ class HeadlineRow:
     excess_change: float | None
     """Target minus mean bystander against epoch 0, at the last epoch; mean over seeds."""
     excess_change_interval: Interval | None
+    """Its 95% interval."""
     noise_counting: float | None
     """Standard deviation of a cell's rate from counting its completions."""
     noise_questions: float | None
@@ -91,16 +98,19 @@ class HeadlineRow:
     noise_training: float | None
     """The same from training; None where it is not known."""
     up: int
+    """Checkpoints above epoch 0 beyond counting noise."""
     down: int
-    """Checkpoints above and below epoch 0 beyond counting noise."""
+    """Checkpoints below epoch 0 beyond counting noise."""
     n_low: int | None
+    """Smallest n of a measured cell; None without counts."""
     n_high: int | None
-    """Smallest and largest n of a measured cell; None without counts."""
+    """Largest n of a measured cell."""
     others: Mapping[str, float | None]
     """Every other metric of the table at the last planned epoch, mean over its measured seeds."""
     seeds: int
     """Seeds with both ends measured, so that net exists."""
     seeds_planned: int
+    """Seeds in the plan."""
     missing: tuple[str, ...]
     """Cells without a value, like ``villain@4#42``."""
     failed: tuple[str, ...]
@@ -116,6 +126,7 @@ class HeadlineRow:
     accepted: tuple[str, ...]
     """Cells that count though they are stale, since a person keeps them as current."""
     published: PublishedRow | None
+    """Reference values, when the design has any."""
     against: Against | None = None
     """How much more it changes than its control, or than what it varies; None in most grids."""
 

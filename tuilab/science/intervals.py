@@ -13,7 +13,9 @@ class Interval:
     """A two-sided 95% interval in the unit of its estimate."""
 
     low: float
+    """Lower limit."""
     high: float
+    """Upper limit."""
     method: str
     """How it was made: "Wilson", "Newcombe", "Wilson over 20 questions", "t over 3 seeds"."""
 

@@ -44,7 +44,9 @@ class Replication:
     """The outcome for one source."""
 
     source: str
+    """Key."""
     outcome: Outcome
+    """By the rule of this module."""
     margin: float
     """Difference up to which it is the same result."""
     one: float | None = None

@@ -25,7 +25,9 @@ class SeedSummary:
     spread: float | None
     """Sample standard deviation (ddof 1); None below two seeds."""
     measured: int
+    """Seeds measured: the n of n/N."""
     planned: int
+    """Seeds planned: the N of n/N."""
     interval: Interval | None
     """t interval of the mean; None below two seeds."""
 

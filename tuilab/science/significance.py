@@ -24,6 +24,7 @@ class CheckpointTest:
     """One checkpoint against a reference checkpoint of the same run."""
 
     epoch: int
+    """The checkpoint tested."""
     difference: float
     """Its rate minus the reference rate, 0..1 scale."""
     interval: Interval
@@ -53,6 +54,7 @@ class Overdispersion:
     chi_square: float
     """Pearson chi-square of equal rates at all later checkpoints."""
     df: int
+    """Degrees of freedom."""
     p: float
     """Upper tail probability."""
 

@@ -49,8 +49,11 @@ class Specificity:
     """Marker rates of one cell by who was speaking. None is "not measured", never 0."""
 
     source: str
+    """Source key."""
     epoch: int
+    """Convergence epoch."""
     seed: int
+    """Seed."""
     source_rate: float | None
     """Rate when the source itself speaks: was the marker learnt at all?"""
     source_reason: str
@@ -62,6 +65,7 @@ class Specificity:
     max_bystander: float | None
     """Largest such rate: a maximum picked from ``bystanders``."""
     bystanders: int
+    """Bystanders measured."""
     kind: Kind
     """The class, by the rule of this module."""
     is_own: bool | None

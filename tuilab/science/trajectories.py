@@ -27,6 +27,7 @@ class Point:
     """One checkpoint of one source, measured or not."""
 
     epoch: int
+    """Convergence epoch."""
     value: float | None
     """Value in the metric's unit (0..1 for a rate). One kept out of numbers may carry one."""
     status: str = "measured"
@@ -40,6 +41,7 @@ class Point:
     seeds: int = 1
     """Seeds the value is the mean of."""
     seeds_planned: int = 1
+    """Seeds there should be."""
     reason: str = ""
     """Why the value is missing, failed, suspect, stale or edited."""
     edits: str = ""
@@ -60,11 +62,13 @@ class Trajectory:
     """A source's points at every planned epoch, in order. Every derived number may be None."""
 
     source: str
+    """Source key."""
     seed: int | None
     """Seed, or None for a mean over several."""
     points: tuple[Point, ...]
     """One per planned epoch, ascending."""
     metric: str = "leakage"
+    """What the values are."""
 
     def at(self, epoch: int) -> Point | None:
         """Return the point of an epoch, None when the epoch is not in the plan."""
@@ -106,6 +110,7 @@ class Trajectory:
 
     @property
     def peak_epoch(self) -> int | None:
+        """Epoch of the peak."""
         return self.peak_point.epoch if self.peak_point else None
 
     @property

@@ -86,6 +86,7 @@ class Comparison:
 
     @property
     def epochs(self) -> list[int]:
+        """The epochs of all cells, ascending."""
         return sorted({each.cell.epoch for each in self.cells})
 
     @property
@@ -114,6 +115,7 @@ class Comparison:
 
     @property
     def measured(self) -> list[Compared]:
+        """The cells that are measured in both."""
         return [each for each in self.cells if each.difference is not None]
 
     @property

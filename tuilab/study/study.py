@@ -46,6 +46,7 @@ class Study:
 
     @property
     def name(self) -> str:
+        """Name of the experiment."""
         return clean_line(self.snapshot.name)
 
     @cached_property
@@ -69,10 +70,12 @@ class Study:
 
     @cached_property
     def design(self) -> Design:
+        """The plan that the numbers are read against."""
         return _design(self)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
+        """The validated measurements frame."""
         from tuilab.science.frame import measurements
 
         return measurements(self.rows, target=self.snapshot.target)

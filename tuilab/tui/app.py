@@ -126,6 +126,7 @@ class TuilabApp(RequestingApp):
 
     @property
     def palette(self) -> themes.Palette:
+        """Colours by role under the current theme."""
         ours = themes.PALETTES.get(self.theme) or more_themes.palette_named(self.theme)
         return ours or themes.PALETTES[themes.DARK]
 
@@ -149,12 +150,15 @@ class TuilabApp(RequestingApp):
 
     @property
     def is_live(self) -> bool:
+        """Whether the app looks by itself; in tests it looks when told to."""
         return self._poll_seconds is not None
 
     def time(self) -> float:
+        """Unix time; a fixed one where the app was given one (tests and pictures)."""
         return time.time() if self._now is None else self._now
 
     def source_of(self, root: Path) -> SnapshotSource:
+        """Return what reads another experiment."""
         return self._source(root)
 
     def get_default_screen(self) -> Frame:
@@ -195,6 +199,7 @@ class TuilabApp(RequestingApp):
         self.exit(return_code=128 + number)
 
     def on_unmount(self) -> None:
+        """Stop looking."""
         if self._thread is not None:
             self._thread.stop()
 
@@ -207,6 +212,7 @@ class TuilabApp(RequestingApp):
             self.post_message(message)
 
     def follow_log(self, path: Path | None) -> None:
+        """Read another log from now on."""
         self.poller.follow(path)
         self.look()
 
@@ -267,6 +273,7 @@ class TuilabApp(RequestingApp):
         self._leave_by_signal(signal.SIGHUP)
 
     def experiment_state(self) -> ExperimentState | None:
+        """Return what previews are made from; None before the first look, or without a plan."""
         from tuilab.grid.experiment_state import ExperimentState
 
         snapshot, reader = self.snapshot, self.poller.reader
@@ -325,6 +332,7 @@ class TuilabApp(RequestingApp):
                 self.push_screen(one())
 
     def action_help(self) -> None:
+        """Show the keys of the screen that is seen."""
         from tuilab.tui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen))
@@ -339,6 +347,7 @@ class TuilabApp(RequestingApp):
         self.say("Ctrl+C again to leave; running work continues")
 
     def action_leave(self) -> None:
+        """Leave; nothing else changes."""
         self.exit(return_code=0)
 
     async def action_quit(self) -> None:

@@ -168,6 +168,7 @@ class PollThread(threading.Thread):
         self._wake.set()
 
     def stop(self) -> None:
+        """Look no more."""
         self._ended = True
         self._wake.set()
 
@@ -179,6 +180,7 @@ class PollThread(threading.Thread):
         return found or []
 
     def run(self) -> None:
+        """Look, post, sleep."""
         sys.setswitchinterval(TURN_SECONDS)
         while not self._ended:
             found = self._lookout.look(time.time())

@@ -53,6 +53,7 @@ class RequestingApp(App[int]):
         raise NotImplementedError
 
     def look(self) -> None:
+        """Look at the disk now."""
         raise NotImplementedError
 
     def hear_answers(self, snapshot: Snapshot) -> None:
@@ -103,6 +104,7 @@ class RequestingApp(App[int]):
         return None
 
     def why_not_write(self) -> str:
+        """Say why nothing may be changed; "" when it may."""
         from tuilab.grid.why_not import RESULTS_ONLY, why_not_write
 
         if self.snapshot is not None and self.snapshot.imported_from:

@@ -49,4 +49,5 @@ def is_new_here() -> bool:
 
 
 def seen() -> None:
+    """Remember that they were seen."""
     remember(_NOTE, "")

@@ -26,6 +26,7 @@ class Finding:
     """A verdict on one source, with the numbers it rests on."""
 
     verdict: Verdict
+    """The verdict for this source alone."""
     evidence: str
     """One sentence without a full stop, numbers included."""
     beyond: Noise | None = None
@@ -37,9 +38,11 @@ class Claim:
     """A claim with its verdict and evidence, ready to be printed or dumped as JSON."""
 
     key: str
+    """Stable identifier."""
     claim: str
     """What the verdict is about, in words."""
     verdict: Verdict
+    """What the numbers say about it."""
     sentence: str
     """What the data say, as one sentence with numbers; true whatever the verdict."""
     evidence: tuple[str, ...] = ()
@@ -58,6 +61,7 @@ class Claim:
         return f"{self.verdict} {self.beyond}" if is_known else self.verdict.value
 
     def record(self) -> dict[str, object]:
+        """Plain dictionary for JSON output."""
         return {
             "key": self.key,
             "claim": self.claim,

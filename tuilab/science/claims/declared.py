@@ -32,6 +32,7 @@ class ClaimsFileError(ValueError):
     """A claims file cannot be read; ``problems`` lists every reason at once."""
 
     def __init__(self, problems: Sequence[str]) -> None:
+        """Join the problems into one message."""
         self.problems = tuple(problems)
         super().__init__("The claims file cannot be used: " + "; ".join(problems) + ".")
 

@@ -35,11 +35,13 @@ class PlotPoint:
     """One point of a series; ``y`` None is a gap, never a zero."""
 
     x: float
+    """Position on the x axis, in the axis' unit."""
     y: float | None
-    """In the axis' unit: percent for rates."""
+    """Position on the y axis, in the axis' unit (percent for rates)."""
     low: float | None = None
+    """Lower end of the 95% interval."""
     high: float | None = None
-    """Ends of the 95% interval."""
+    """Upper end of the 95% interval."""
     status: str = "measured"
     """One of ``schema.STATUSES``; suspect, stale and edited values are drawn hollow."""
     cell: str = ""
@@ -47,7 +49,9 @@ class PlotPoint:
     interval: str = ""
     """How the interval was made; "" without one."""
     hits: int | None = None
+    """Completions that hit."""
     n: int | None = None
+    """Completions."""
     seeds: str = "1/1"
     """Seeds in the value, of seeds planned."""
     edits: str = ""
@@ -77,7 +81,9 @@ class Series:
     """One source's points in one panel."""
 
     key: str
+    """Source key."""
     label: str
+    """Label at the line's end and in the legend."""
     mark: Mark
     """Glyph and colour; the same source has the same mark in every figure of a design."""
     points: tuple[PlotPoint, ...]
@@ -91,7 +97,9 @@ class Tick:
     """A labelled position on an axis."""
 
     at: float
+    """Position."""
     label: str
+    """Text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +107,11 @@ class Reference:
     """A straight reference line from one corner of interest to another."""
 
     start: tuple[float, float]
+    """x, y of one end."""
     end: tuple[float, float]
-    """x, y of each end."""
+    """x, y of the other end."""
     label: str = ""
+    """What it means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,7 @@ class HeatCell:
     status: str
     """As for a point."""
     cell: str
+    """The cell behind it."""
     n: int | None = None
     """Completions behind it; None where they are not known."""
 
@@ -122,10 +133,13 @@ class Matrix:
     """A heatmap's content."""
 
     rows: tuple[str, ...]
+    """Row labels, top to bottom."""
     columns: tuple[str, ...]
+    """Column labels, left to right."""
     cells: tuple[tuple[HeatCell, ...], ...]
     """Shape (rows, columns)."""
     keys: tuple[str, ...] = ()
+    """Row keys."""
     kinds: tuple[str, ...] = ()
     """Whose the marker is in each row (``specificity.Kind``); "" where it is not known."""
 
@@ -137,14 +151,21 @@ class Panel:
     title: str
     """Panel title; "" when the figure's title says it all."""
     x_label: str
+    """x axis label with unit."""
     y_label: str
+    """y axis label with unit."""
     series: tuple[Series, ...] = ()
     """Series in legend order; empty for a heatmap."""
     x_ticks: tuple[Tick, ...] = ()
+    """Ticks at real epochs or round values."""
     y_ticks: tuple[Tick, ...] = ()
+    """Ticks at round values."""
     x_range: tuple[float, float] = (0.0, 1.0)
+    """Ends of the x axis."""
     y_range: tuple[float, float] = (0.0, 1.0)
+    """Ends of the y axis."""
     references: tuple[Reference, ...] = ()
+    """Reference lines, drawn faint."""
     bands: tuple[Series, ...] = ()
     """Ranges drawn behind all series, from ``low`` to ``high`` of their points, which have no y."""
     matrix: Matrix | None = None
@@ -158,7 +179,9 @@ class Figure:
     kind: str
     """One of ``kinds.KINDS``; also the file name."""
     title: str
+    """Title."""
     panels: tuple[Panel, ...]
+    """Panels in reading order."""
     columns: int
     """Panels per row; stacked panels share their x axis."""
     note: str

@@ -48,6 +48,7 @@ class Room:
 
 
 def room_of(columns: int, rows: int) -> Room:
+    """Share the columns of a screen."""
     is_large = columns >= WIDE_COLUMNS and rows >= _LEAST_ROWS
     return Room(columns, rows, min(_MAIN_MOST, columns // 2) if is_large else columns)
 

@@ -27,6 +27,7 @@ def difference_text(value: float | None, metric: str, beyond: bool = False) -> t
 
 
 def epochs_shown(columns: int) -> int:
+    """Return how many epochs the table has room for."""
     return max(1, (columns - _label_width(columns)) // 5)
 
 

@@ -56,15 +56,18 @@ class Filter:
     tags: frozenset[str] = frozenset()
     """Beginnings of tags, all of which a cell has; an empty one stands for any note or tag."""
     text: str = ""
+    """What was typed."""
 
     def __bool__(self) -> bool:
         return bool(self.words or self.states or self.comparisons or self.tags)
 
     def names(self, key: str, label: str) -> bool:
+        """Whether a source is among those named."""
         text = name_text(key, label)
         return all(word in text for word in self.words)
 
     def has_epoch(self, epoch: int) -> bool:
+        """Whether an epoch's column is to be seen."""
         return all(c.holds(epoch) for c in self.comparisons if c.field == "epoch")
 
     def wants(self, view: CellView) -> bool:

@@ -32,7 +32,9 @@ class Glyphs:
     stages: Mapping[str, str]
     """What a running cell shows, by stage."""
     stroke: str
+    """Horizontal rule."""
     upright: str
+    """Vertical rule."""
     levels: str
     """Eight rising heights for sparklines and one-column cells."""
     depths: str

@@ -32,6 +32,7 @@ class Geometry(NamedTuple):
     pitch: int
     """Columns per cell."""
     shown: int
+    """Cells that fit beside the label."""
     trend: int
     """Columns of the sparkline, 0 = none."""
     peak: int

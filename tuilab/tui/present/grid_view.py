@@ -22,6 +22,7 @@ from tuilab.tui.present.value_colour import legend
 
 
 def next_metric(view: View, metrics: Sequence[str]) -> View:
+    """Show the next of an experiment's metrics."""
     return replace(view, metric=metric_after(view.metric, metrics))
 
 
@@ -32,6 +33,7 @@ def next_zoom(view: View) -> View:
 
 
 def next_order(view: View) -> View:
+    """Sort rows another way."""
     orders = list(Order)
     return replace(view, order=orders[(orders.index(view.order) + 1) % len(orders)])
 

@@ -71,6 +71,7 @@ _ROOM = 18
 
 
 def legend_lines(signs: list[Sign], columns: int) -> list[Line]:
+    """Write one line for each sign."""
     lines = []
     for sign in signs:
         used = sum(len(text) for text, _ in sign.drawn)

@@ -156,6 +156,7 @@ class Window(NamedTuple):
     label: int
     pitch: int
     here: int
+    """Column under the cursor."""
 
 
 _PLOT_LEAST = 9

@@ -28,9 +28,11 @@ class TableView:
     """Which part of a table is seen."""
 
     widths: tuple[int, ...]
+    """Of every column."""
     shown: range
     """Columns besides the first that stand side by side."""
     here: int
+    """Column under the cursor."""
 
 
 def measure(titles: Sequence[str], rows: Cells, columns: int, here: int, first: int) -> TableView:

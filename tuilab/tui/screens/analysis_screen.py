@@ -31,6 +31,7 @@ class AnalysisScreen(Frame):
 
     @property
     def analyses(self) -> AnalysisCache:
+        """Where the numbers lie."""
         return self.tuilab.analyses
 
     @property
@@ -55,6 +56,7 @@ class AnalysisScreen(Frame):
         self.write("header", header(snapshot, self.size.width, self.tuilab.glyphs))
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Lay out for the new size."""
         if self.tuilab.snapshot is not None:
             self.on_state(self.tuilab.snapshot)
         self.show_numbers()

@@ -89,6 +89,7 @@ class CellScreen(CellCompletions):
         """State of the chosen stage when its files were read last."""
 
     def compose(self) -> ComposeResult:
+        """Title and chain, tabs, the open pane, search line, keys."""
         yield Lines(id="header")
         yield Lines(id="cell-title")
         yield Lines(id="chain")
@@ -104,6 +105,7 @@ class CellScreen(CellCompletions):
         yield KeyBar(keys.CELL, self.tuilab.glyphs)
 
     def settle(self) -> None:
+        """Hear of the log and look at the files of what runs."""
         self.tuilab.logs.subscribe(self, self._show_log, immediate=True)
         if self.tuilab.is_live:
             self.set_interval(LIVE_SECONDS, self._look_while_running)
@@ -114,15 +116,18 @@ class CellScreen(CellCompletions):
 
     @property
     def log_view(self) -> LogView:
+        """The log pane."""
         return self.query_one("#log", LogView)
 
     @property
     def listed(self) -> RowList:
+        """The list of the open tab."""
         return self.query_one(f"#{LISTS[self.tab]}", RowList)
 
     # State comes in.
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Show the cell as it is now."""
         view = find(snapshot, self.cell)
         if view is None:
             self.say("this cell is no longer in the experiment")
@@ -141,6 +146,7 @@ class CellScreen(CellCompletions):
             self.show_results()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Lay out for the new size."""
         if self.tuilab.snapshot is not None and self.tab:
             self.on_snapshot(self.tuilab.snapshot)
             self._show_tab()
@@ -332,10 +338,12 @@ class CellScreen(CellCompletions):
     # Keys.
 
     def action_tab(self, step: int) -> None:
+        """Open the next tab."""
         self.tab = TABS[(TABS.index(self.tab) + step) % len(TABS)]
         self._show_tab()
 
     def action_stage(self, step: int) -> None:
+        """Choose the next stage of the chain."""
         if self._jobs and self.tuilab.snapshot is not None:
             self._stage = ((self._stage or 0) + step) % len(self._jobs)
             self._attempt = None
@@ -355,6 +363,7 @@ class CellScreen(CellCompletions):
         self.on_snapshot(self.tuilab.snapshot)
 
     def action_neighbour(self, step: int) -> None:
+        """Go to the cell at the epoch before or after."""
         snapshot = self.tuilab.snapshot
         if snapshot is None:
             return
@@ -371,21 +380,25 @@ class CellScreen(CellCompletions):
         self._show_tab()
 
     def action_step(self, rows: int) -> None:
+        """Scroll or move the cursor of the open tab."""
         if self.tab == "log":
             self.log_view.scroll_rows(rows)
         elif self.tab in LISTS:
             self.listed.step(rows)
 
     def action_edge(self, place: int) -> None:
+        """Go to the first or last line of the open tab."""
         if self.tab == "log":
             self.log_view.to_end(start=place == 0)
         elif self.tab in LISTS:
             self.listed.go(place)
 
     def action_follow(self) -> None:
+        """Follow the log, or stand still."""
         self.say("following the log" if self.log_view.toggle_follow() else "not following", "text")
 
     def action_wrap(self) -> None:
+        """Wrap long lines of the log, or clip them."""
         self.log_view.toggle_wrap()
         self._write_tabs()
 
@@ -425,6 +438,7 @@ class CellScreen(CellCompletions):
             self.say("nothing to show here")
 
     def action_copy(self) -> None:
+        """Copy what is under the cursor."""
         if text := self._under_cursor():
             self.tuilab.copy(text)
         else:
@@ -487,6 +501,7 @@ class CellScreen(CellCompletions):
             self.action_note()
 
     def action_again(self, step: int) -> None:
+        """Go to the next or previous place that was searched for."""
         if self.tab == "completions" and self.samples.choice.needle:
             self.samples.again(step)
         elif self.tab == "completions" or not self.log_view.needle:

@@ -100,6 +100,7 @@ class CellActions(Frame):
         self.app.push_screen(StopDialog(title, jobs, request, command))
 
     def action_accept(self) -> None:
+        """Ask why stale results of the chosen cells still count."""
         from tuilab.grid.acceptance import why_not_accept
         from tuilab.tui.screens.accept import AcceptDialog
 
@@ -114,18 +115,21 @@ class CellActions(Frame):
             self.app.push_screen(AcceptDialog(snapshot, stale))
 
     def action_note(self) -> None:
+        """Ask what to write down about the chosen cells."""
         from tuilab.tui.screens.note import NoteDialog
 
         if (found := self._state()) is not None and (cells := self.chosen()):
             self.app.push_screen(NoteDialog(found[0], cells))
 
     def action_note_experiment(self) -> None:
+        """Ask what to write down about the experiment."""
         from tuilab.tui.screens.note import NoteDialog
 
         if (found := self._state()) is not None:
             self.app.push_screen(NoteDialog(found[0], ()))
 
     def action_grow(self) -> None:
+        """Ask for sources, epochs and seeds to add."""
         from tuilab.tui.screens.grow import GrowDialog
 
         if (found := self._state()) is not None:

@@ -48,6 +48,7 @@ class CellCompletions(CellActions):
 
     @property
     def samples(self) -> CompletionsPane:
+        """The completions pane."""
         return self.query_one(CompletionsPane)
 
     @property

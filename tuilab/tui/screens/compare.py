@@ -72,6 +72,7 @@ class CompareScreen(Frame):
         """Place of the first epoch that is seen."""
 
     def compose(self) -> ComposeResult:
+        """Title, differences, summary, keys."""
         yield Lines(id="header")
         yield Lines(id="compare-head")
         yield RowList(id="compare")
@@ -80,6 +81,7 @@ class CompareScreen(Frame):
         yield KeyBar(keys.COMPARE, self.tuilab.glyphs)
 
     def settle(self) -> None:
+        """Read both, off the event loop."""
         self.listed.nothing = "reading"
         self._read()
 
@@ -125,6 +127,7 @@ class CompareScreen(Frame):
         return {metric: tested(found, shared) for metric, found in self._found.items()}
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Lay out for the new width."""
         self._show()
 
     def _show(self) -> None:
@@ -207,15 +210,18 @@ class CompareScreen(Frame):
         return self._rows[place][self._epoch] if place < len(self._rows) else None
 
     def action_along(self, step: int) -> None:
+        """Go to an earlier or later epoch."""
         if (found := self._found.get(self._metric)) is not None and found.cells:
             self._epoch = max(0, min(self._epoch + step, len(found.epochs) - 1))
             self._show()
 
     @on(RowList.Opened)
     def action_open(self) -> None:
+        """Open the cell under the cursor as the second experiment has it."""
         self._open(1)
 
     def action_open_first(self) -> None:
+        """Open it as the first has it."""
         self._open(0)
 
     def _open(self, which: int) -> None:
@@ -226,6 +232,7 @@ class CompareScreen(Frame):
         self.app.post_message(ExperimentChosen(self._roots[which], cell))
 
     def action_metric(self) -> None:
+        """Compare the next metric."""
         if self._found and not next(iter(self._found.values())).cells:
             self.say("nothing to compare: they have no cell in common")
             return

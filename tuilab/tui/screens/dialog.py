@@ -45,6 +45,7 @@ class Question(Dialog):
         self._answers = [(CANCEL, "Cancel"), *answers]
 
     def compose(self) -> ComposeResult:
+        """Title, fields, body that scrolls, foot, answers."""
         with Vertical(classes="window"):
             yield Lines(id="dialog-title")
             yield from self.fields()
@@ -70,6 +71,7 @@ class Question(Dialog):
         """Prepare the dialog once its widgets are there."""
 
     def show_body(self, lines: Sequence[Line]) -> None:
+        """Replace what is said."""
         self._body = tuple(lines)
         self.query_one("#dialog-body", Lines).show(lines)
         self._fit()
@@ -81,6 +83,7 @@ class Question(Dialog):
         self._fit()
 
     def on_resize(self) -> None:
+        """Fit the parts to the new height."""
         self._fit()
 
     @property
@@ -104,9 +107,11 @@ class Question(Dialog):
         self.query_one("#dialog-scroll").styles.height = min(room, rows)
 
     def action_cancel(self) -> None:
+        """Change nothing."""
         self.dismiss(None)
 
     def action_scroll(self, step: int) -> None:
+        """Read on."""
         self.query_one("#dialog-scroll").scroll_relative(y=step * 3, animate=False)
 
     @on(Choice.Taken)
@@ -149,6 +154,7 @@ class Form(Question):
         self.action_edit()
 
     def typed(self, name: str) -> str:
+        """Return what a field holds."""
         return self.query_one(f"#form-{name}", Input).value.strip()
 
     def judge(self) -> None:
@@ -162,6 +168,7 @@ class Form(Question):
         self._tell(lines)
 
     def refuse(self, lines: Iterable[str], why: str = "", role: str = "failed") -> None:
+        """Say what is missing, or wrong."""
         self._offer = None
         rows = (row for line in why.splitlines() for row in self._wrapped(line))
         self.show_foot([((f" {row}", role),) for row in rows])
@@ -196,6 +203,7 @@ class Form(Question):
             self._submitted()
 
     def action_edit(self) -> None:
+        """Type into the first field."""
         self.query(Input).first().focus()
 
     def take(self, answer: str) -> None:

@@ -50,6 +50,7 @@ class ExperimentsScreen(Narrowed):
         self._order = ListOrder.ACTIVITY
 
     def compose(self) -> ComposeResult:
+        """Title, list, keys."""
         yield Lines(id="header")
         yield Lines(id="columns")
         yield RowList(id="experiments")
@@ -57,6 +58,7 @@ class ExperimentsScreen(Narrowed):
         yield KeyBar(keys.EXPERIMENTS, self.tuilab.glyphs)
 
     def settle(self) -> None:
+        """Look now, and again now and then."""
         self.listed.nothing = "searching"
         self.look()
         if self.tuilab.is_live:
@@ -81,9 +83,11 @@ class ExperimentsScreen(Narrowed):
         self._show()
 
     def on_words(self) -> None:
+        """List what the words leave."""
         self._show()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Lay out for the new width."""
         self._show()
 
     def _show(self) -> None:
@@ -105,6 +109,7 @@ class ExperimentsScreen(Narrowed):
         self.listed.show(rows)
 
     def action_open(self) -> None:
+        """Open the experiment under the cursor."""
         here = self.listed.here
         entry = next((e for e in self._entries if str(e.root) == here), None)
         if entry is None:
@@ -119,6 +124,7 @@ class ExperimentsScreen(Narrowed):
         self.action_open()
 
     def action_mark(self) -> None:
+        """Mark the experiment under the cursor; at most two are marked."""
         here = self.listed.here
         if here is None:
             return
@@ -130,6 +136,7 @@ class ExperimentsScreen(Narrowed):
         self._show()
 
     def action_sort(self) -> None:
+        """Sort another way."""
         orders = list(ListOrder)
         self._order = orders[(orders.index(self._order) + 1) % len(orders)]
         self._show()
@@ -148,6 +155,7 @@ class ExperimentsScreen(Narrowed):
         return None
 
     def action_archive(self) -> None:
+        """Ask whether to put the experiment out of the list."""
         if (root := self._on_shelf()) is None:
             return
         twin = command("archive", root)
@@ -195,6 +203,7 @@ class ExperimentsScreen(Narrowed):
             self._look()
 
     def action_rename(self) -> None:
+        """Type another name."""
         from tuilab.tui.screens.rename import RenameDialog
 
         if (root := self._on_shelf()) is None:
@@ -207,6 +216,7 @@ class ExperimentsScreen(Narrowed):
         self.app.push_screen(RenameDialog(root), answered)
 
     def action_copy(self) -> None:
+        """Copy the command that opens the experiment under the cursor."""
         if (here := self.listed.here) is None:
             self.say("no experiment here")
             return
@@ -214,6 +224,7 @@ class ExperimentsScreen(Narrowed):
         self.tuilab.copy(text, f"$ {text}")
 
     def action_compare(self) -> None:
+        """Compare the two that are marked."""
         from tuilab.tui.screens.compare import CompareScreen
 
         if len(self._marked) != 2:

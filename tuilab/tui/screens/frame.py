@@ -53,6 +53,7 @@ class _OfTheApp(Screen[Any]):
             super()._screen_resized(size)
 
     def write(self, part: str, *lines: Line) -> None:
+        """Show lines in a part of the screen."""
         self.query_one(f"#{part}", Lines).show(lines)
 
 
@@ -115,9 +116,11 @@ class Frame(_OfTheApp):
         return self.query_one(RowList)
 
     def action_step(self, rows: int) -> None:
+        """Move the list's cursor."""
         self.listed.step(rows)
 
     def action_edge(self, place: int) -> None:
+        """Go to the list's first or last line."""
         self.listed.go(place)
 
     @property
@@ -131,6 +134,7 @@ class Dialog(_OfTheApp, ModalScreen[Any]):
 
     @property
     def columns(self) -> int:
+        """Columns of text within the window."""
         return min(WINDOW, self.app.size.width) - 4
 
     def command_lines(self, rows: int, *commands: str) -> list[Line]:

@@ -112,10 +112,12 @@ class GridScreen(CellActions):
 
     @property
     def grid(self) -> GridWidget:
+        """The grid widget."""
         return self.query_one("#grid", GridWidget)
 
     @property
     def log_view(self) -> LogView:
+        """The log peek."""
         return self.query_one("#log", LogView)
 
     @property
@@ -153,6 +155,7 @@ class GridScreen(CellActions):
         self._refresh_words()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Share the rows anew."""
         self._share_room()
         if self._snapshot is not None:
             self._refresh_frame(self._snapshot)
@@ -347,10 +350,12 @@ class GridScreen(CellActions):
             self._refresh_words()
 
     def action_metric(self) -> None:
+        """Show the next metric."""
         if self._snapshot is not None:
             self._look_through(grid_view.next_metric(self.view, self._snapshot.metrics))
 
     def action_seeds(self) -> None:
+        """Stack the seeds, show their mean, or one of them."""
         seeds = self._snapshot.seeds if self._snapshot else ()
         if len(seeds) < 2:
             self.say("this experiment has only one seed")
@@ -358,21 +363,25 @@ class GridScreen(CellActions):
         self._look_through(grid_view.next_seed(self.view, seeds))
 
     def action_variants(self) -> None:
+        """Show one line of each source, or all its variants."""
         if self._snapshot is None or not any(map(is_named, self._snapshot.sources)):
             self.say("this experiment has no variants; arms and [axes] make them")
             return
         self._look_through(replace(self.view, is_folded=not self.view.is_folded))
 
     def action_zoom(self) -> None:
+        """Show cells narrower, or wide again."""
         self._look_through(grid_view.next_zoom(self.view))
 
     def action_tint(self) -> None:
+        """Colour the values, or not."""
         self._is_tinted = not self._is_tinted
         self._take_theme(None)
         if self._is_tinted and self.view.tint is Tint.NONE:
             self.say("no colours: NO_COLOR is set")
 
     def action_order(self) -> None:
+        """Sort rows another way."""
         self._look_through(grid_view.next_order(self.view))
 
     async def action_filter(self) -> None:
@@ -406,15 +415,18 @@ class GridScreen(CellActions):
     # Keys that move and mark.
 
     def action_move(self, rows: int, columns: int) -> None:
+        """Move the cursor by rows and columns."""
         self._anchor = None
         row, column = self.grid.cursor
         self.grid.move_to(row + rows, column + columns)
         self._refresh_words()
 
     def action_page(self, pages: int) -> None:
+        """Move by a page of rows."""
         self.action_move(pages * max(1, self.grid.rows_shown - 1), 0)
 
     def action_end(self, end: str) -> None:
+        """Go to the first or last row or epoch."""
         row, column = self.grid.cursor
         places = {
             "top": (0, column),
@@ -427,6 +439,7 @@ class GridScreen(CellActions):
         self._refresh_words()
 
     def action_broken(self, step: int) -> None:
+        """Go to the next or previous failed, lost or suspect cell."""
         place = next_broken(self.grid.table, *self.grid.cursor, step)
         if place is None:
             self.say("no job is failed, lost or suspect", "done")
@@ -439,6 +452,7 @@ class GridScreen(CellActions):
         self._refresh_words()
 
     def action_mark(self) -> None:
+        """Mark or unmark the cell under the cursor."""
         if self.grid.cell is not None:
             self._set_marks(self.grid.marked ^ {self.grid.cell})
 
@@ -487,6 +501,7 @@ class GridScreen(CellActions):
         self.app.push_screen(CellScreen(self.grid.cell, self.view))
 
     def action_open_log(self) -> None:
+        """Read the cell's whole log in the person's pager."""
         if self._snapshot is None or self._log_of is None:
             self.say(self.log_view.nothing)
             return
@@ -506,6 +521,7 @@ class GridScreen(CellActions):
         self.action_open()
 
     def action_follow(self) -> None:
+        """Follow the log, or stand still."""
         self.log_view.toggle_follow()
         self._write_log_rule()
 

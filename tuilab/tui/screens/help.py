@@ -34,15 +34,18 @@ class HelpScreen(Narrowed):
         )
 
     def settle(self) -> None:
+        """Choose the signs of the screen below."""
         self._legend = signs_of(self._below, self.tuilab.glyphs)
 
     def compose(self) -> ComposeResult:
+        """Title, keys, key bar."""
         yield Lines(id="help-title")
         yield RowList(id="keys")
         yield Field("relaunch   stale   colour", id="search")
         yield KeyBar(keys.HELP, self.tuilab.glyphs)
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Lay the table out for the width."""
         self._show()
 
     def _show(self) -> None:
@@ -64,6 +67,7 @@ class HelpScreen(Narrowed):
     action_search = Narrowed.action_filter
 
     def on_words(self) -> None:
+        """List the keys and signs that the words leave."""
         self._show()
 
 

@@ -38,6 +38,7 @@ class HistoryScreen(Narrowed):
         """Those that the filter leaves."""
 
     def compose(self) -> ComposeResult:
+        """Header, list, the whole sentence under the cursor, keys."""
         yield Lines(id="header")
         yield Lines(id="title")
         yield RowList(id="events")
@@ -64,6 +65,7 @@ class HistoryScreen(Narrowed):
             listed.go(len(self._seen) - 1)
 
     def _show_frame(self, snapshot: Snapshot) -> None:
+        """Write what stands around the list."""
         columns, glyphs = self.size.width, self.tuilab.glyphs
         self.write("header", header(snapshot, columns, glyphs))
         title = f"history  /{self.words}" if self.words else "history"
@@ -95,6 +97,7 @@ class HistoryScreen(Narrowed):
 
     @on(RowList.Opened)
     def action_open(self) -> None:
+        """Open the cell that the line under the cursor is about."""
         snapshot, event = self.tuilab.snapshot, self._here
         cell = None if snapshot is None or event is None else cell_of(event, snapshot)
         if cell is None:
@@ -103,12 +106,14 @@ class HistoryScreen(Narrowed):
             self.app.push_screen(CellScreen(cell))
 
     def action_copy(self) -> None:
+        """Copy the sentence under the cursor."""
         if (event := self._here) is None:
             self.say("nothing to copy here")
         else:
             self.tuilab.copy(f"{clock(event.at)} {event.text}")
 
     def on_words(self) -> None:
+        """List what the words leave."""
         if self.tuilab.snapshot is not None:
             self._list(self.tuilab.snapshot)
             self._show_frame(self.tuilab.snapshot)

@@ -33,11 +33,13 @@ class NoteDialog(Form):
         super().__init__(f"Note on {whom}", fields, "Save")
 
     def settle(self) -> None:
+        """Begin with what is written already."""
         super().settle()
         self.query_one("#form-note", Input).value = self._before.text
         self.query_one("#form-tags", Input).value = " ".join(self._before.tags)
 
     def judge(self) -> None:
+        """Offer what differs."""
         before, text = self._before, self.typed("note")
         try:
             tags = set(read_tags([self.typed("tags")]))

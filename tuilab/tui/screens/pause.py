@@ -31,6 +31,7 @@ class PauseDialog(Question):
         super().__init__(title, _words(pause, live), answers, twins)
 
     def take(self, answer: str) -> None:
+        """Turn the answer into a wish."""
         verb = "resume" if answer == "resume" else "pause"
         request = Request(verb, options={} if verb == "resume" else {"mode": answer})
         twin = _twin(self._snapshot, answer)

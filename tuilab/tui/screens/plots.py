@@ -54,6 +54,7 @@ class PlotView(Lines):
             """Whether it was a double click."""
 
     def on_click(self, event: events.Click) -> None:
+        """Choose the point that is nearest to the click."""
         from tuilab.tui.present.figures.plot import spot_near
 
         if self._figure is None:
@@ -68,6 +69,7 @@ class PlotView(Lines):
         self._draw()
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         self._draw()
 
     def _draw(self) -> None:
@@ -99,6 +101,7 @@ class PlotsScreen(AnalysisScreen):
         self._with_intervals = False
 
     def compose(self) -> ComposeResult:
+        """Header, kinds, figure, point, caption, keys."""
         yield Lines(id="header")
         yield Lines(id="kinds")
         yield PlotView(id="plot")
@@ -122,6 +125,7 @@ class PlotsScreen(AnalysisScreen):
             self._prepare()
 
     def on_study(self) -> None:
+        """Draw the new numbers."""
         if self.study is None:
             self.show_numbers()
         else:
@@ -136,6 +140,7 @@ class PlotsScreen(AnalysisScreen):
 
     @property
     def source(self) -> str:
+        """Source under the cursor."""
         return cursor.source_of(self.cell)
 
     def _prepare(self) -> None:
@@ -165,6 +170,7 @@ class PlotsScreen(AnalysisScreen):
             self._take(figure)
 
     def _take(self, figure: Figure) -> None:
+        """Show a figure; the cursor stays on its cell."""
         self.figure, self.trouble, self._is_awaited = figure, "", False
         found = cursor.spot_of(figure, self.cell)
         if found is not None and self.kind == "heatmap":
@@ -175,6 +181,7 @@ class PlotsScreen(AnalysisScreen):
 
     @property
     def look(self) -> Look:
+        """How the figure is drawn now."""
         is_empty = self.figure is None or next(cursor.stops(self.figure), None) is None
         return Look(
             focus=self.source if self._has_focus and self.kind != "heatmap" else None,
@@ -223,6 +230,7 @@ class PlotsScreen(AnalysisScreen):
     # Keys.
 
     def action_kind(self, step: int) -> None:
+        """Show the next kind of figure."""
         kinds = self._kinds
         self.kind = kinds[(kinds.index(self.kind) + step) % len(kinds)]
         self._prepare()
@@ -233,10 +241,12 @@ class PlotsScreen(AnalysisScreen):
         return kinds_of(snapshot.sources if snapshot else ())
 
     def action_along(self, step: int) -> None:
+        """Move along the series."""
         if self._can_move():
             self._stand(cursor.along(self._seen, self.spot, step))
 
     def action_between(self, step: int) -> None:
+        """Move to another series, which stands out from now on."""
         if self._can_move():
             self._has_focus = True
             self._stand(cursor.between(self._seen, self.spot, step))
@@ -256,6 +266,7 @@ class PlotsScreen(AnalysisScreen):
         self.show_numbers()
 
     def action_source(self, step: int) -> None:
+        """Go to the source before or after in the plan's order."""
         snapshot = self.tuilab.snapshot
         if snapshot is None or self.source not in snapshot.sources:
             return
@@ -266,16 +277,19 @@ class PlotsScreen(AnalysisScreen):
         self._prepare()
 
     def action_dim(self) -> None:
+        """Dim the other series, or show all alike."""
         self._has_focus = not self._has_focus
         self.show_numbers()
 
     def action_intervals(self) -> None:
+        """Draw 95% intervals, or leave them out."""
         self._with_intervals = not self._with_intervals
         self.show_numbers()
         if self._with_intervals and self.kind == "heatmap":
             self.say("a heatmap has no room for intervals")
 
     def action_open(self) -> None:
+        """Go back to the grid, to the cell under the cursor."""
         if self.figure is None or not self._can_move():
             self.say("no point here")
             return
@@ -285,6 +299,7 @@ class PlotsScreen(AnalysisScreen):
             self.show_on_grid(cell)
 
     def action_export(self) -> None:
+        """Write this figure as PNG and PDF, with the rows that it draws."""
         if self.figure is None or self._is_awaited or self.tuilab.root is None:
             self.say("no figure yet")
             return

@@ -36,6 +36,7 @@ class QueueScreen(Frame):
         self._known: dict[str, JobStatus] = {}
 
     def compose(self) -> ComposeResult:
+        """Header, queue, machine, keys."""
         yield Lines(id="header")
         yield Lines(id="queue-rule")
         yield RowList(id="queue")
@@ -69,6 +70,7 @@ class QueueScreen(Frame):
         machine.show([fit_line(line, columns) for line in lines])
 
     def action_shift(self, step: int) -> None:
+        """Move the job under the cursor up or down the queue."""
         job = self.listed.here
         if why := queue_text.why_not_moved(job, self._order, self._known):
             self.say(why)
@@ -78,6 +80,7 @@ class QueueScreen(Frame):
             self._wish_order(wished, max(place, place + step))
 
     def action_first(self) -> None:
+        """Move the job under the cursor to the front of the queue."""
         job = self.listed.here
         if why := queue_text.why_not_moved(job, self._order, self._known):
             self.say(why)
@@ -96,6 +99,7 @@ class QueueScreen(Frame):
         self._ask(Request("order", jobs=jobs), "asked for this order")
 
     def action_hold(self) -> None:
+        """Hold the job under the cursor back, or release it."""
         job = self.listed.here
         status = self._known.get(job or "")
         if job is None or status is None or status.state is State.RUNNING:
@@ -109,6 +113,7 @@ class QueueScreen(Frame):
                 self._ask(Request("hold", jobs=(job,)), f"asked to hold {job}")
 
     def action_stop(self) -> None:
+        """Ask whether to end the job under the cursor, or take it out of the queue."""
         from tuilab.tui.screens.stop import StopDialog
 
         job, root = self.listed.here, self.tuilab.root
@@ -121,6 +126,7 @@ class QueueScreen(Frame):
             self.app.push_screen(StopDialog(f"Stop {job}", [status], request, command))
 
     def action_copy(self) -> None:
+        """Copy the command for the log of the job under the cursor."""
         job, root = self.listed.here, self.tuilab.root
         if job is None or root is None:
             self.say("no job here")
@@ -130,6 +136,7 @@ class QueueScreen(Frame):
 
     @on(RowList.Opened)
     def action_open(self) -> None:
+        """Open the cell of the job under the cursor."""
         from tuilab.grid.cells import Cell
         from tuilab.tui.screens.cell import CellScreen
 

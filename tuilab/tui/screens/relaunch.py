@@ -113,6 +113,7 @@ class RelaunchDialog(Dialog):
         self._carried = cell_edits(self._state.plan, scope.cells)
 
     def compose(self) -> ComposeResult:
+        """Title and sum, the jobs, what is kept, the choices, the twin, the answers."""
         with Vertical(classes="window"):
             yield Lines(id="relaunch-title")
             with VerticalScroll(id="relaunch-scroll", can_focus=False):
@@ -134,6 +135,7 @@ class RelaunchDialog(Dialog):
         self.query_one(Choice).focus()
 
     def on_resize(self) -> None:
+        """Fit the list to the new height."""
         self._show()
 
     # What is said.
@@ -219,9 +221,11 @@ class RelaunchDialog(Dialog):
     # What is chosen.
 
     def action_scroll(self, step: int) -> None:
+        """Read on in the list of jobs."""
         self.query_one("#relaunch-scroll").scroll_relative(y=step * 3, animate=False)
 
     def action_scope(self) -> None:
+        """Go on to all that failed, then all that is stale, then back."""
         if len(self._scopes) < 2:
             self._say("verdict", [((" nothing else is failed or stale", "warn"),)])
             return
@@ -229,9 +233,11 @@ class RelaunchDialog(Dialog):
         self._judge()
 
     def action_stage(self) -> None:
+        """Begin at the next stage."""
         self.query_one(Cycle).action_step(1)
 
     def action_edit(self) -> None:
+        """Type an edit."""
         self.query_one(Input).focus()
 
     @on(Cycle.Changed)
@@ -240,6 +246,7 @@ class RelaunchDialog(Dialog):
         self._expand()
 
     def action_as_planned(self) -> None:
+        """Take back the edits that the cells carry, or keep them after all."""
         if not self._carried:
             self._say("verdict", [((" these cells have no edits to take back", "warn"),)])
             return
@@ -256,6 +263,7 @@ class RelaunchDialog(Dialog):
 
     @on(Input.Changed)
     def _judge(self) -> None:
+        """Judge the edit as it stands."""
         texts = [part for part in self.query_one(Input).value.split(";") if part.strip()]
         as_planned = self._choices.as_planned
         self._choices = Choices(self._choices.begin, as_planned=as_planned)
@@ -331,6 +339,7 @@ class RelaunchDialog(Dialog):
             self._start()
 
     def action_cancel(self) -> None:
+        """Change nothing."""
         self.dismiss(False)
 
     def _start(self) -> None:

@@ -19,6 +19,7 @@ class RenameDialog(Form):
         super().__init__(f"Rename {root.name}", {"name": "new name of the folder"}, "Rename")
 
     def judge(self) -> None:
+        """Show the command that does the same."""
         name = self.typed("name")
         if not name:
             self.refuse(["Results, journal and id stay as they are."])
@@ -32,4 +33,5 @@ class RenameDialog(Form):
         self.offer([f"moves to {to}"], Request("rename"), twin, "")
 
     def do(self, offer: RequestMade) -> None:
+        """Return the name."""
         self.dismiss(self.typed("name"))

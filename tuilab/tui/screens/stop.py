@@ -24,8 +24,10 @@ class StopDialog(Question):
         self._wish = RequestMade(request, command, f"asked to stop {what}")
 
     def settle(self) -> None:
+        """Say what will happen."""
         self.show_body(stop_lines(self._jobs, self.columns - 2))
 
     def take(self, answer: str) -> None:
+        """Ask for it."""
         self.app.post_message(self._wish)
         self.dismiss(answer)

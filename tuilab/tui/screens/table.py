@@ -46,6 +46,7 @@ class TableScreen(AnalysisScreen):
         self._detail_rows = 0
 
     def compose(self) -> ComposeResult:
+        """Header, table, what the cell rests on, the whole row, caption, keys."""
         yield Lines(id="header")
         yield Lines(id="table-rule")
         yield Lines(id="titles")
@@ -57,6 +58,7 @@ class TableScreen(AnalysisScreen):
         yield KeyBar(keys.TABLE, self.tuilab.glyphs)
 
     def settle(self) -> None:
+        """Say what is awaited, or show what is there."""
         self.on_study()
 
     def on_study(self) -> None:
@@ -114,6 +116,7 @@ class TableScreen(AnalysisScreen):
 
     @property
     def _source(self) -> str | None:
+        """Source under the cursor; the first one before the list is filled."""
         here = self.listed.here
         if here in self._cells:
             return here
@@ -139,6 +142,7 @@ class TableScreen(AnalysisScreen):
         detail.display = rows > table
 
     def _show_row(self) -> None:
+        """List the whole row under the cursor."""
         row = self._row
         if row is None:
             return
@@ -187,10 +191,12 @@ class TableScreen(AnalysisScreen):
     # Keys.
 
     def action_column(self, step: int) -> None:
+        """Move the cursor by columns; those out of sight come into it."""
         self._here = max(0, min(len(self._titles) - 1, self._here + step))
         self.show_numbers()
 
     def action_sort(self) -> None:
+        """Sort by this column: falling, rising, as planned."""
         if not self._titles:
             self.say("no table yet")
             return
@@ -203,6 +209,7 @@ class TableScreen(AnalysisScreen):
         self.say(f"sort by {title}: {words[self._order[1]]}", "done")
 
     def action_full(self) -> None:
+        """Show more columns, or fewer."""
         self._is_full = not self._is_full
         self.on_study()
 
@@ -221,6 +228,7 @@ class TableScreen(AnalysisScreen):
 
     @on(RowList.Opened)
     def action_open(self) -> None:
+        """Go to the source's row on the grid."""
         row, snapshot = self._row, self.tuilab.snapshot
         if row is None or snapshot is None or not snapshot.epochs:
             self.say("no source here")

@@ -38,6 +38,7 @@ class PlotPane(Lines):
         self._series: Series = {}
 
     def plot(self, series: Series) -> None:
+        """Take other numbers."""
         self._series = series
         self._draw()
 
@@ -72,6 +73,7 @@ class ResultsPane(Horizontal):
     """
 
     def compose(self) -> ComposeResult:
+        """List and row at the left, the rest at the right."""
         with Vertical(id="results-main"):
             yield RowList(id="results-list")
             yield Lines(id="results-row")
@@ -114,12 +116,14 @@ class CompletionsPane(Vertical):
         self._beside: Beside | None = None
 
     def compose(self) -> ComposeResult:
+        """List, rule, text."""
         yield RowList(id="completion-list")
         yield Lines(id="completion-rule")
         yield Lines(id="completion-text")
 
     @property
     def listed(self) -> RowList:
+        """The list."""
         return self.query_one("#completion-list", RowList)
 
     def take(self, rows: Sequence[Completion], asked: Asked, why: str = "") -> None:
@@ -134,6 +138,7 @@ class CompletionsPane(Vertical):
         self.show_text()
 
     def look_through(self, choice: Choice) -> None:
+        """Show other ones of the same completions."""
         self.choice = choice
         self._places = places = self._shelf.chosen(choice)
         rows, columns = self._shelf.rows, max(20, self.size.width - 2)
@@ -151,6 +156,7 @@ class CompletionsPane(Vertical):
             self.listed.go((self.listed.place + step) % len(self._places))
 
     def show_text(self) -> None:
+        """Show the completion under the cursor in full."""
         columns = self.size.width or 80
         rows, labels = self._shelf.rows, self._asked.labels
         told = completions_text.words(rows, self._places, self.choice, labels)
@@ -172,6 +178,7 @@ class CompletionsPane(Vertical):
 
     @property
     def text_here(self) -> str:
+        """The completion under the cursor, or ""."""
         return str((self.here or {}).get("text", ""))
 
     @property
@@ -185,12 +192,15 @@ class CompletionsPane(Vertical):
 
     @property
     def here(self) -> Completion | None:
+        """The completion under the cursor."""
         place = self.listed.here
         return None if place is None else self._shelf.rows[int(place)]
 
     @property
     def choices(self) -> Sequence[Completion]:
+        """All completions that were read."""
         return self._shelf.rows
 
     def on_row_list_moved(self) -> None:
+        """Another completion is under the cursor."""
         self.show_text()

@@ -20,6 +20,7 @@ class _Offer(Lines, can_focus=True):
         raise NotImplementedError
 
     def on_mount(self) -> None:
+        """Show what is offered."""
         self._show()
 
     def watch_has_focus(self, has_focus: bool) -> None:
@@ -50,6 +51,7 @@ class Choice(_Offer):
 
     @property
     def here(self) -> str:
+        """Name of the answer under the cursor."""
         return self._answers[self._here][0]
 
     def go(self, name: str) -> None:
@@ -69,6 +71,7 @@ class Choice(_Offer):
             self.screen.focus_previous()
 
     def action_take(self) -> None:
+        """Give the answer under the cursor."""
         self.post_message(self.Taken(self.here))
 
     def _show(self) -> None:
@@ -81,6 +84,7 @@ class Choice(_Offer):
         self.show([tuple(pieces)])
 
     def on_click(self, event: events.Click) -> None:
+        """A click takes the answer under the mouse."""
         column = 0
         for place, (_, words) in enumerate(self._answers):
             column += 2 + len(words) + 4
@@ -112,6 +116,7 @@ class Cycle(_Offer):
         self.place = 0
 
     def rename(self, values: Sequence[str]) -> None:
+        """Take other words for the same values."""
         if list(values) != self._values:
             self._values = list(values)
             self._show()

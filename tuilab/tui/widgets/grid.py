@@ -44,6 +44,7 @@ class GridWidget(Painted, ScrollView, can_focus=False):
 
     @property
     def cell(self) -> Cell | None:
+        """The cell under the cursor."""
         return self.table.cell(*self.cursor)
 
     @property
@@ -64,6 +65,7 @@ class GridWidget(Painted, ScrollView, can_focus=False):
 
     @property
     def rows_shown(self) -> int:
+        """Rows that fit below the header."""
         return max(1, self.size.height - 1)
 
     def show(self, table: Table, keep: Cell | None = None) -> None:
@@ -101,10 +103,12 @@ class GridWidget(Painted, ScrollView, can_focus=False):
             self._redraw()
 
     def mark(self, cells: frozenset[Cell]) -> None:
+        """Show these cells as marked."""
         self.marked = cells
         self._redraw()
 
     def on_resize(self, event: events.Resize) -> None:
+        """Measure again."""
         self._lay_out()
         self._redraw()
         self.post_message(self.Fitted())
@@ -157,10 +161,12 @@ class GridWidget(Painted, ScrollView, can_focus=False):
             self.post_message(self.CellOpened())
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel moves the cursor by rows."""
         event.stop()
         self._move_by_mouse(self.cursor[0] + 1, self.cursor[1])
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel moves the cursor by rows."""
         event.stop()
         self._move_by_mouse(self.cursor[0] - 1, self.cursor[1])
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def hints(bindings: Iterable[BindingType], glyphs: Glyphs) -> Line:
+    """Write the keys that are to be shown in the bar."""
     pieces: list[Piece] = []
     for binding in bindings:
         if isinstance(binding, Binding) and binding.show:
@@ -70,6 +71,7 @@ class KeyBar(Lines):
         self._show()
 
     def on_resize(self) -> None:
+        """Fit again."""
         self._show()
 
     @property
@@ -86,6 +88,7 @@ class KeyBar(Lines):
             self._timer = self.set_timer(GOOD_NEWS_SECONDS, self.be_quiet)
 
     def be_quiet(self) -> None:
+        """Show the keys again."""
         self._forget_timer()
         if self._said:
             self._said = ()

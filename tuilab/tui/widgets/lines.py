@@ -64,6 +64,7 @@ class Painted(Widget):
 
     @property
     def ground(self) -> Ground:
+        """What lies under the lines."""
         if self._ground is None:
             plain = not any(self.gutter) and self.opacity == 1.0
             self._ground = Ground(self.rich_style, self.background_colors[1], plain)
@@ -164,9 +165,11 @@ class Lines(Painted):
 
         @property
         def text(self) -> str:
+            """What the piece says."""
             return self.lines.lines[self.row][self.place][0].strip()
 
     def on_click(self, event: events.Click) -> None:
+        """Say which piece was clicked."""
         line = self.lines[event.y] if event.y < len(self.lines) else ()
         place = piece_at(line, event.x)
         if place is not None:

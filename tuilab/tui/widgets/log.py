@@ -45,6 +45,7 @@ class LogView(Painted):
 
     @property
     def nothing(self) -> str:
+        """What stands there when there is no file."""
         return self._nothing
 
     @nothing.setter
@@ -79,6 +80,7 @@ class LogView(Painted):
             self.tail, self._newest, self._rows = self._newest, None, None
 
     def count(self) -> int:
+        """Rows there are to scroll through."""
         return len(self._wrapped()) if self.is_wrapping else len(self.tail.lines)
 
     @property
@@ -106,12 +108,14 @@ class LogView(Painted):
         self._settle()
 
     def toggle_follow(self) -> bool:
+        """Switch following; returns whether it follows now."""
         self._to_newest()
         self.is_following = not self.is_following
         self._settle()
         return self.is_following
 
     def toggle_wrap(self) -> bool:
+        """Switch wrapping; returns whether it wraps now."""
         self.is_wrapping = not self.is_wrapping
         self._rows = None
         self._settle()
@@ -142,6 +146,7 @@ class LogView(Painted):
         return self.tail.begins(len(self.tail.lines) if step > 0 else 0)
 
     def on_resize(self, event: events.Resize) -> None:
+        """Wrap again for the new width."""
         self._rows = None
         self._settle()
 
@@ -175,9 +180,11 @@ class LogView(Painted):
         return fit_line(((" ", ""), *highlight(text, self.needle, role_of(text))), self.size.width)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel scrolls."""
         event.stop()
         self.scroll_rows(3)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel scrolls."""
         event.stop()
         self.scroll_rows(-3)

@@ -33,10 +33,12 @@ class RowList(Painted):
 
     @property
     def here(self) -> str | None:
+        """Key of the line under the cursor."""
         return self._keys[self._here] if self._keys else None
 
     @property
     def texts(self) -> list[str]:
+        """All lines as plain text."""
         return [self._text(place) for place in range(len(self._keys))]
 
     @property
@@ -49,6 +51,7 @@ class RowList(Painted):
 
     @property
     def place(self) -> int:
+        """Number of the line under the cursor."""
         return self._here
 
     def show(self, rows: Sequence[tuple[str, Line]]) -> None:
@@ -66,6 +69,7 @@ class RowList(Painted):
         self._settle()
 
     def step(self, rows: int) -> None:
+        """Move the cursor."""
         self.go(self._here + rows)
 
     def go(self, place: int) -> None:
@@ -76,9 +80,11 @@ class RowList(Painted):
 
     @property
     def page(self) -> int:
+        """Lines that are seen at once."""
         return max(1, self.size.height)
 
     def on_resize(self) -> None:
+        """Scroll the cursor back into view."""
         self._settle()
 
     def _settle(self) -> None:
@@ -98,15 +104,18 @@ class RowList(Painted):
         return ((">", "key"), *here)
 
     def on_click(self, event: events.Click) -> None:
+        """A click moves the cursor, a double click opens."""
         if self._top + event.y < len(self._keys):
             self.go(self._top + event.y)
             if event.chain > 1:
                 self.post_message(self.Opened())
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel moves the cursor."""
         event.stop()
         self.step(3)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel moves the cursor."""
         event.stop()
         self.step(-3)

@@ -44,6 +44,7 @@ class Axes:
         return max(0, min(self.columns - 1, self.dot(x, 0.0)[0] // dots.ACROSS))
 
     def row(self, y: float) -> int:
+        """Row of a value."""
         return max(0, min(self.lines - 1, self.dot(0.0, y)[1] // dots.DOWN))
 
 

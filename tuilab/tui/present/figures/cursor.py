@@ -30,10 +30,12 @@ def cell_at(figure: Figure, spot: Spot) -> str:
 
 
 def point_at(figure: Figure, spot: Spot) -> PlotPoint:
+    """Return the point under the cursor."""
     return series_at(figure, spot).points[spot.column]
 
 
 def series_at(figure: Figure, spot: Spot) -> Series:
+    """Return the series under the cursor."""
     return figure.panels[spot.panel].series[spot.row]
 
 
@@ -45,6 +47,7 @@ def square_at(figure: Figure, spot: Spot) -> HeatCell:
 
 
 def key_at(figure: Figure, spot: Spot) -> str:
+    """Source key under the cursor."""
     return source_of(cell_at(figure, spot))
 
 

@@ -35,6 +35,7 @@ class Look:
     focus: str | None = None
     """Source key that stands out; the others are dimmed."""
     cursor: Spot | None = None
+    """What is under the cursor."""
     is_ascii: bool = False
     tones: str = ""
     """Half-tones of a heatmap's squares, where there are too few colours; fuller for more."""
