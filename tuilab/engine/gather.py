@@ -27,7 +27,9 @@ from tuilab.grid.ledger import HUB
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
 from tuilab.store.attempts import has_saved_state
+from tuilab.store.installed_code import CodeWatch, code_changed
 from tuilab.store.layout import Layout
+from tuilab.store.plan_file import planned_digest
 from tuilab.store.volume import why_no_room, why_no_write
 
 DISK_SECONDS = 5.0
@@ -68,6 +70,7 @@ class Gatherer:
         self.policy: Policy = policy_of(plan)
         self.costs = disk_needs.costs_of(plan)
         self.states.forecast = None
+        self._code = CodeWatch(plan, planned_digest(self.layout, "sources_digest"))
         self.on_hub = on_hub(plan)
         self._fetches = fetches(plan)
         take_options(self.workers.place, plan.resources)
@@ -82,7 +85,9 @@ class Gatherer:
         for attempt in attempts:
             given.setdefault(attempt.worker, []).append(attempt)
         workers = tuple(
-            self.workers.describe(worker, self._queue(worker.given, given.get(worker.id, ())))
+            self.workers.describe(
+                worker, self._queue(worker.given, given.get(worker.id, ())), self.states.plan
+            )
             for worker in self.workers.known.values()
         )
         missing = tuple(
@@ -112,7 +117,13 @@ class Gatherer:
             gpu_seconds_left=gpu_seconds_left,
             hub_answers=self._hub_answers(),
             absent_bases=self._absent_bases() if ready and not is_elsewhere else (),
+            code_problem=self._code_problem() if ready or attempts else "",
         )
+
+    def _code_problem(self) -> str:
+        """Say that what began now would run other code than it would be recorded under."""
+        said = code_changed(self._code.look())
+        return f"{said}: `tuilab run` plans it again" if said else ""
 
     def _within_limit(
         self, attempts: tuple[LiveAttempt, ...]

@@ -118,7 +118,7 @@ class Performer:
         slot = Slot(len(slots), NO_DEVICE) if action.slot is None else slots[action.slot]
         seen = find(slot.device, look_at_devices()) if slot.device else None
         uuid = seen.promise if seen is not None else ""
-        worker = self.workers.make(slot, policy, uuid)
+        worker = self.workers.make(slot, policy, uuid, self.states.plan.code_version)
         crash_point("launch-after-worker-dir")
         if action.job and not self._claim_for(worker, action.job):
             self.workers.retire(worker)

@@ -75,6 +75,8 @@ class Command:
     needs_gpu: bool = False
     """Elsewhere: leave at once where there is none, or somebody holds it."""
     gpu_free_fraction: float = 0.0
+    code: str = ""
+    """Version of the runner code that was installed when it was started."""
 
     @property
     def experiment_id(self) -> str:

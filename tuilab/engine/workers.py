@@ -51,6 +51,7 @@ from tuilab.engine.host import local, process_tree
 from tuilab.engine.host.environment import worker_argv
 from tuilab.engine.host.place import Known, Place
 from tuilab.engine.shim import COMMAND_FILE, Command, take_lease
+from tuilab.grid.jobs import Plan
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine
 
@@ -65,6 +66,7 @@ class WorkerRecord:
     folder: Path
     slot: int
     device: str | None = None
+    code: str = ""
     given: dict[Path, int] = field(default_factory=dict)
     """Attempt directories in its inbox, with their numbers there."""
     last_number: int = 0
@@ -132,7 +134,7 @@ class Workers:
                 self._read(folder)
         return list(self.known.values())
 
-    def make(self, slot: Slot, policy: Policy, promise: str) -> WorkerRecord:
+    def make(self, slot: Slot, policy: Policy, promise: str, code: str = "") -> WorkerRecord:
         """Create the directory of a new worker, with its command and an empty inbox.
 
         ``promise`` is the UUID of the device, whose name may mean another card after a restart;
@@ -150,9 +152,10 @@ class Workers:
             experiment=self.experiment,
             needs_gpu=policy.needs_cuda,
             gpu_free_fraction=policy.gpu_free_fraction,
+            code=code,
         )
         atomic.write_json(folder / COMMAND_FILE, asdict(command))
-        record = WorkerRecord(name, folder, slot.index, slot.device)
+        record = WorkerRecord(name, folder, slot.index, slot.device, code)
         self.known[name] = record
         return record
 
@@ -302,7 +305,7 @@ class Workers:
         """Drop a worker that ended and owes nothing."""
         self.known.pop(name, None)
 
-    def describe(self, record: WorkerRecord, queue: tuple[str, ...]) -> Worker:
+    def describe(self, record: WorkerRecord, queue: tuple[str, ...], plan: Plan) -> Worker:
         """Return the worker as a fact; ages come from the monotonic clock."""
         phase = record.sighting.phase
         if queue or phase is not Phase.ALIVE:  # to wait for one's turn is not to be idle
@@ -321,6 +324,7 @@ class Workers:
             queue=queue,
             last_job=record.last_job,
             has_served=record.has_served,
+            is_of_other_code=record.code != plan.code_version,
             idle_seconds=time.monotonic() - record.idle_since,
             seconds_left=record.seconds_left,
             wall_seconds=record.opinion.wall_seconds,
@@ -342,7 +346,7 @@ class Workers:
 
     def _read(self, folder: Path) -> None:
         command = read_if_sound(folder / COMMAND_FILE, Command) or Command(())
-        record = WorkerRecord(folder.name, folder, command.slot, command.device)
+        record = WorkerRecord(folder.name, folder, command.slot, command.device, command.code)
         for one in worker.assignments(folder):
             record.given[one.attempt_dir] = one.number
             record.last_number = one.number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +10,12 @@ from tuilab.grid.fingerprint import code_versions, hash_of_sources
 from tuilab.grid.jobs import Plan
 from tuilab.grid.stages import Stage
 from tuilab.grid.text import list_of
+from tuilab.store.file_stamp import stamp_of
 from tuilab.store.program_name import program, quoted
 from tuilab.store.shipped import RUNNERS, runner_folder
+
+LOOK_SECONDS = 1.0
+"""How long a look at the runners' files may be believed; one takes two milliseconds."""
 
 
 def runner_sources() -> dict[str, str]:
@@ -43,6 +48,26 @@ def other_code(plan: Plan, planned: str) -> tuple[Stage, ...]:
     if not sources or planned == hash_of_sources(texts):
         return ()
     return plan.table.stages_of_other_code(code_versions(sources))
+
+
+class CodeWatch:
+    """What ``other_code`` says of one plan, for who asks again and again."""
+
+    def __init__(self, plan: Plan, planned: str) -> None:
+        self._plan, self._planned = plan, planned
+        self._stamps: object = None
+        self._looked_at = -LOOK_SECONDS
+        self._found: tuple[Stage, ...] = ()
+
+    def look(self) -> tuple[Stage, ...]:
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_SECONDS:
+            return self._found
+        folder, self._looked_at = runner_folder(), now
+        stamps = {path: stamp_of(path) for path in folder.rglob("*.py")} if folder else {}
+        if stamps != self._stamps:
+            self._stamps, self._found = stamps, other_code(self._plan, self._planned)
+        return self._found
 
 
 def code_changed(stages: Sequence[str]) -> str:

@@ -129,11 +129,11 @@ def load_plan_file(root: Path) -> PlanFile:
     return PlanFile(plan, str(raw.get("config_digest", "")), str(raw.get("sources_digest", "")))
 
 
-def planned_digest(layout: Layout) -> str:
-    """Return the digest of the config that plan.json was made of, without reading its jobs."""
+def planned_digest(layout: Layout, name: str = "config_digest") -> str:
+    """Return a digest of what plan.json was made of, as in ``PlanFile``, without its jobs."""
     try:
         head = _head(read_bytes(layout.plan, _MOST_BYTES))
-        return str(typed(loads(head + b"}"), dict).get("config_digest", ""))
+        return str(typed(loads(head + b"}"), dict).get(name, ""))
     except (OSError, ValueError):
         return ""
 

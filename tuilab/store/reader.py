@@ -14,7 +14,7 @@ from tuilab.store.engine_file import Heartbeat, in_copy, judge, read_heartbeat, 
 from tuilab.store.experiment_id import CopyWatch
 from tuilab.store.file_stamp import NO_FILE, Stamp, stamp_of
 from tuilab.store.find_experiments import is_results_only
-from tuilab.store.installed_code import other_code
+from tuilab.store.installed_code import CodeWatch
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, is_other_config, load_plan_file
 from tuilab.store.snapshot import Snapshot
@@ -102,7 +102,7 @@ class Reader:
         self._plan_problem = ""
         self._config_changed = is_other_config(self.layout, self._file.config_digest)
         self._other_code: tuple[Stage, ...] = ()
-        self._knows_code = False
+        self._code = CodeWatch(self.plan, self._file.sources_digest)
         self._state = StateReader(
             self.layout, self.plan, keeps_events=not self._is_once, is_once=self._is_once
         )
@@ -124,15 +124,14 @@ class Reader:
         return is_changed
 
     def _look_at_code(self) -> bool:
-        """Hold the plan against the runners' code; at the second look: people wait for the first.
+        """Hold the plan against the runners' code; from the second look on: people wait for one.
 
         True if a snapshot must tell.
         """
-        if self._knows_code or (self._snapshot is None and not self._is_once):
+        if self._snapshot is None and not self._is_once:
             return False
-        self._knows_code = True
-        self._other_code = other_code(self.plan, self._file.sources_digest)
-        return bool(self._other_code)
+        before, self._other_code = self._other_code, self._code.look()
+        return before != self._other_code
 
     def _read_state(self, now: float, engine: EngineView) -> bool:
         """Look at journal and live attempts; True if a snapshot must tell."""

@@ -84,6 +84,22 @@ def test_what_keeps_ready_jobs_from_starting_holds_back_those_given_early() -> N
     ]
 
 
+def test_nothing_begins_with_other_code_than_the_plan_s() -> None:
+    story = Story()
+    given = given_two(story)
+    busy = worker(queue=("data/villain", "data/nurse"))
+    facts = story.facts([busy], code_problem="the code has changed", **given)
+    assert decide(facts) == [HoldBack("w0", on=True)]
+    assert note(facts) == "the code has changed"
+
+
+def test_a_worker_of_other_code_leaves_once_it_is_idle() -> None:
+    story, old = Story().want(), worker(is_of_other_code=True)
+    assert kinds(decide(story.facts([old]))) == ["Close"]
+    story.claim("data/villain")
+    assert decide(story.facts([replace(old, queue=("data/villain",))])) == []
+
+
 def test_a_worker_that_is_still_being_started_is_held_back_too() -> None:
     story = Story().want().claim("data/villain").tell("paused", mode="soft", by="ada")
     first = story.attempt("data/villain", begun_at=None, is_recorded=False)

@@ -25,6 +25,8 @@ def why_nothing_starts(facts: Facts) -> str:
         return why_paused(facts.ledger)
     if not facts.ledger.go:
         return "waiting to be resumed: `tuilab run` continues the queued work"
+    if facts.code_problem:
+        return facts.code_problem
     if facts.disk.problem:
         return f"disk: {facts.disk.problem}"
     if facts.disk.free < facts.policy.reserve_bytes:
@@ -165,6 +167,7 @@ def _open_workers(facts: Facts) -> list[Worker]:
         for worker in facts.workers
         if worker.phase in (Phase.ALIVE, *(() if worker.slot in late else (Phase.STARTING,)))
         and worker.takes_work
+        and not worker.is_of_other_code
         and not worker.is_suspended
         and worker.slot < len(facts.slots)
     ]

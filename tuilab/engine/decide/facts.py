@@ -34,6 +34,8 @@ class Worker:
     """The job it was given last ("" = none): what it has warm."""
     has_served: bool = False
     """It has begun at least one attempt."""
+    is_of_other_code: bool = False
+    """It may have loaded other runner code than the plan's, and keeps what it has loaded."""
     idle_seconds: float = 0.0
     """Since its queue became empty."""
     seconds_left: float | None = None
@@ -159,6 +161,8 @@ class Facts:
     """GPU seconds that a new job may take, after what ran and what runs; None without a limit."""
     absent_bases: tuple[str, ...] = ()
     """Jobs that fetch a base which is not whole in this machine's cache."""
+    code_problem: str = ""
+    """Why nothing may begin: the runner code here is not the plan's; "" when it is."""
 
     @property
     def unbegun(self) -> list[LiveAttempt]:

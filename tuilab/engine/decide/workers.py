@@ -143,6 +143,8 @@ def _why_close(facts: Facts, worker: Worker) -> str:
         return ""
     if worker.slot >= len(facts.slots):
         return "there is no slot for it any more"
+    if worker.is_of_other_code:
+        return "the runner code has changed since it came up"
     if stands_in_the_way(facts, worker):
         return "what is ready does not fit on its GPU beside the others"
     if worker.idle_seconds > facts.policy.idle_seconds:
