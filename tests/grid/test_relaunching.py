@@ -20,7 +20,7 @@ from tuilab.grid.relaunch import (
     stale_words,
 )
 from tuilab.grid.stages import Stage
-from tuilab.grid.states import Verdict
+from tuilab.grid.states import JobStatus, Verdict, told
 
 PLAN = plan()
 
@@ -304,11 +304,21 @@ def test_each_cause_of_what_is_stale_is_told_once_with_its_jobs() -> None:
     ledger = all_done(PLAN)
     states = states_of(other, ledger)
     answer = expand_relaunch(other, ledger, states, stale_cells(other, states))
-    first, *others = (one.job for one in answer.jobs)
-    told = {job: replace(states[job], detail="the base changed") for job in others}
-    told[first] = replace(states[first], detail="the base changed; the code of eval changed")
-    said = f"stale: the base changed ({len(answer.jobs)} jobs); the code of eval changed (1 job)"
-    assert stale_words(answer, told) == said
+    count = len(answer.jobs)
+    for many, said in (
+        (("the code of eval changed",), "; the code of eval changed (1 job)"),
+        (tuple("abcd"), "; a (1 job); b (1 job); and 2 more"),
+    ):
+        causes = {one.job: ("the base changed",) for one in answer.jobs}
+        causes[answer.jobs[0].job] += many
+        stale = {job: _stale(states[job], own) for job, own in causes.items()}
+        assert stale_words(answer, stale) == f"stale: the base changed ({count} jobs){said}"
+
+
+def _stale(status: JobStatus, causes: tuple[str, ...]) -> JobStatus:
+    """As ``derive_state`` tells it: a status names three causes, its result all."""
+    assert status.result is not None
+    return replace(status, detail=told(causes), result=replace(status.result, stale=causes))
 
 
 def test_what_is_edited_does_not_go_on_from_what_it_saved() -> None:

@@ -239,9 +239,9 @@ def explain(answer: Expansion) -> list[str]:
 
 def stale_words(answer: Expansion, states: Mapping[str, JobStatus]) -> str:
     """Say why what is stale among the jobs is so, each cause once; "" where nothing is."""
-    stale = (states[one.job] for one in answer.jobs)
-    details = (one.detail.replace(ACCEPT, "") for one in stale if one.state is State.STALE)
-    causes = Counter(cause for detail in details for cause in detail.split("; "))
+    stale = [status for one in answer.jobs if (status := states[one.job]).state is State.STALE]
+    each = ((one.result and one.result.stale) or (one.detail,) for one in stale)
+    causes = Counter(cause.replace(ACCEPT, "") for own in each for cause in own)
     counted = [f"{cause} ({count_of(number, 'job')})" for cause, number in causes.most_common()]
     return f"stale: {told(counted)}" if counted else ""
 
