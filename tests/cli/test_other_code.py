@@ -12,13 +12,16 @@ from tests.cli.small_grid import call, call_in, states, wait_until, write_config
 from tests.copies import own_copy
 from tuilab.contract.spec import SPEC_FILE, read_spec
 from tuilab.grid.fingerprint import code_versions
+from tuilab.grid.jobs import with_code
 from tuilab.grid.request import Request
 from tuilab.grid.stages import Stage
+from tuilab.store import installed_code
 from tuilab.store.attempts import attempt_numbers
 from tuilab.store.installed_code import runner_sources
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
 from tuilab.store.reader import Reader
+from tuilab.store.replan import plan_of
 from tuilab.store.requests import leave
 
 SAID = "tuilab's code of eval has changed since this grid was planned"
@@ -93,3 +96,39 @@ def test_an_engine_plans_again_before_it_runs_anything_under_other_code(root: Pa
     assert states(root) == {"villain@0": "stale", "villain@1": "done"}
     assert "planned again: the runner code has changed" in call("history", str(root)).stdout
     assert json.loads(call("status", str(root), "--json").stdout)["other_code"] == []
+
+
+def test_an_edit_of_the_config_that_nobody_was_shown_stays_out_of_the_new_plan(root: Path) -> None:
+    """A note on a grid, or a relaunch on the screen, must not drop cells."""
+    before = load_plan(root)
+    config = Layout(root).config
+    config.write_text(re.sub(r"(?m)^epochs = .*", "epochs = [0]", config.read_text(), count=1))
+    assert call("note", str(root), "--tag", "seen").exit_code == 0
+    after = load_plan(root)
+    assert after.cells == before.cells and after.settings == before.settings
+    assert {one.parts.code for one in after.jobs if one.stage is Stage.EVAL and one.parts} == {
+        code_versions(runner_sources())["eval"]
+    }
+    found = json.loads(call("status", str(root), "--json").stdout)
+    assert found["other_code"] == [] and found["counts"] == {"stale": 2}
+    [problem] = found["problems"]
+    assert problem.startswith("experiment.toml has changed since this grid was planned")
+    assert "experiment.toml has changed" in call("run", str(root), "--dry-run").stderr
+
+
+def test_a_plan_under_other_code_is_the_one_that_planning_would_make(root: Path) -> None:
+    versions = code_versions(runner_sources())
+    made, known = with_code(load_plan(root), versions), plan_of(root)
+    assert list(made.jobs) == list(known.jobs)
+    assert made.code_version == known.code_version
+
+
+def test_runner_code_that_cannot_be_read_keeps_nobody_from_looking(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An editor's lock is a link to nothing; in the middle of an update files are missing."""
+    (tmp_path / "runners").mkdir()
+    (tmp_path / "runners" / ".#eval.py").symlink_to("somebody@host.123")
+    monkeypatch.setattr(installed_code, "runner_folder", lambda: tmp_path / "runners")
+    assert json.loads(call("status", str(root), "--json").stdout)["other_code"] == []
+    assert call("note", str(root), "--tag", "seen").exit_code == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from sys import intern
@@ -55,6 +55,16 @@ def canonical(value: Any) -> str:
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 )
+
+
+def fingerprint_of(parts: str, checkpoints: Sequence[int], seed: int | None) -> str:
+    """Hash all that decides a job's result; ``parts`` are its ``Parts`` as canonical JSON."""
+    return digest_of_text(f"[{parts},{canonical(checkpoints)},{canonical(seed)}]")[:SHORT]
+
+
+def all_code(versions: Mapping[str, str]) -> str:
+    """Hash the code versions of all stages."""
+    return digest(dict(versions))[:SHORT]
 
 
 def digest(value: Any) -> str:

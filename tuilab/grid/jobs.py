@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Any, NamedTuple, TypeVar
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.fingerprint import Parts, canonical
+from tuilab.grid.fingerprint import Parts, all_code, canonical, fingerprint_of
 from tuilab.grid.job_ids import JobIds, Places
 from tuilab.grid.lazy import Lazy
 from tuilab.grid.lines import CONTROLS, MARKED_ARMS, parts_of
@@ -477,6 +477,19 @@ def with_commits(plan: Plan, before: Plan) -> Plan:
     """Return a plan with the commits of another that asks for the same bases."""
     same = {job.id for job in fetches(plan) if before.by_id.get(job.id) == job}
     return replace(plan, commits={id: one for id, one in before.commits.items() if id in same})
+
+
+def with_code(plan: Plan, versions: Mapping[str, str]) -> Plan:
+    """Return the same plan as other code carries it out; ``versions`` by stage."""
+
+    def made_by(job: Job) -> Job:
+        if job.parts is None:
+            return job
+        parts = replace(job.parts, code=versions.get(job.stage.value, ""))
+        fingerprint = fingerprint_of(canonical(parts.as_json()), job.checkpoints, job.seed)
+        return replace(job, parts=parts, fingerprint=fingerprint)
+
+    return replace(plan, jobs=JobTable(map(made_by, plan.jobs)), code_version=all_code(versions))
 
 
 def fetches(plan: Plan) -> tuple[Job, ...]:

@@ -11,7 +11,15 @@ from tuilab.grid import settings as stage_settings
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, edits_of, sets_for, sets_for_all, without_idle
 from tuilab.grid.estimate import Cost, by_stage, cost_of, planned_rates
-from tuilab.grid.fingerprint import SHORT, Parts, canonical, digest, digest_of_text, hash_of_text
+from tuilab.grid.fingerprint import (
+    SHORT,
+    Parts,
+    all_code,
+    canonical,
+    digest,
+    fingerprint_of,
+    hash_of_text,
+)
 from tuilab.grid.jobs import JobTable, Kind, Plan, fetch_id, job_id
 from tuilab.grid.lines import CONTROLS, MARKED_ARMS, name_of, persona_of
 from tuilab.grid.metrics import KINDS
@@ -329,8 +337,8 @@ class _Draft:
             checkpoints = tuple(self.settings[key]["checkpoints"])
         told = canonical(edits) if edits else ""
         kind = Kind(sketch.stage, sketch.source, sketch.parents, checkpoints, told)
-        decides = f"[{self.texts[recipe]},{canonical(checkpoints)},{canonical(sketch.seed)}]"
-        at, fingerprint = self.jobs.keep_kind(kind), digest_of_text(decides)[:SHORT]
+        fingerprint = fingerprint_of(self.texts[recipe], checkpoints, sketch.seed)
+        at = self.jobs.keep_kind(kind)
         self.jobs.add(at, sketch.epoch, sketch.seed, recipe, fingerprint)
 
     def _key(self, sketch: _Sketch) -> str:
@@ -440,7 +448,7 @@ class _Draft:
     def _all_code(self) -> str:
         if isinstance(self.code_version, str):
             return self.code_version
-        return digest(dict(self.code_version))[:16]
+        return all_code(self.code_version)
 
 
 def _settings_of(sketch: _Sketch, config: ExperimentConfig) -> Mapping[str, Any]:

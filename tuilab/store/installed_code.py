@@ -42,8 +42,12 @@ def other_code(plan: Plan, planned: str) -> tuple[Stage, ...]:
 
     ``planned`` is the ``sources_digest`` that the plan was made with ("" = not recorded). While it
     is the same, which a few milliseconds tell, nothing is parsed: that takes a tenth of a second.
+    Nothing is said of code that cannot be read, as in the middle of an update.
     """
-    sources = runner_sources()
+    try:
+        sources = runner_sources()
+    except OSError:
+        return ()
     texts = ((name, text.encode()) for name, text in sources.items())
     if not sources or planned == hash_of_sources(texts):
         return ()

@@ -49,8 +49,12 @@ class PlanFile(NamedTuple):
     """Hash of the runners' source text that it was made with; "" before 0.2.1."""
 
 
-def save_plan(layout: Layout, plan: Plan) -> None:
-    """Write plan.json; what it was made of, experiment.toml and the runners, is kept as hashes."""
+def save_plan(layout: Layout, plan: Plan, config: str | None = None) -> None:
+    """Write plan.json; what it was made of, experiment.toml and the runners, is kept as hashes.
+
+    ``config`` is the ``config_digest`` of the text that it was made of, by default the one there.
+    """
+    config = config_digest(layout) if config is None else config
     head = {
         field.name: getattr(plan, field.name)
         for field in fields(Plan)
@@ -59,7 +63,7 @@ def save_plan(layout: Layout, plan: Plan) -> None:
     head |= _learned(plan)
     parts = [json.dumps(name) + ": " + _compact(value) for name, value in sorted(head.items())]
     parts.insert(0, f'"schema": {plan.schema}')
-    parts.append(f'"config_digest": {_compact(config_digest(layout))}')
+    parts.append(f'"config_digest": {_compact(config)}')
     parts.append(f'"sources_digest": {_compact(sources_digest())}')
     tables = ",\n".join(f"{json.dumps(name)}: {text}" for name, text in _tables(plan))
     text = "{" + ",\n".join(parts) + _TABLES.decode() + tables + "}}\n"

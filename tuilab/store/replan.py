@@ -11,12 +11,19 @@ from tuilab.contract.parsing import loads, read_bytes
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, from_json, without
 from tuilab.grid.fingerprint import code_versions
-from tuilab.grid.jobs import PARTS_SCHEMA, Plan, with_commits
+from tuilab.grid.jobs import PARTS_SCHEMA, Plan, with_code, with_commits
 from tuilab.store.base_model import base_hash, base_shape
 from tuilab.store.data_files import with_files
 from tuilab.store.installed_code import other_code, runner_sources
 from tuilab.store.layout import Layout
-from tuilab.store.plan_file import PlanFile, PlanFileError, load_plan_file, save_plan
+from tuilab.store.plan_file import (
+    PlanFile,
+    PlanFileError,
+    config_digest,
+    is_other_config,
+    load_plan_file,
+    save_plan,
+)
 from tuilab.store.shipped import configs_dir
 
 if TYPE_CHECKING:
@@ -121,22 +128,27 @@ def current_plan(layout: Layout, found: PlanFile | None = None) -> Plan:
     """Return an experiment's plan, made again where version 0.1 or other runner code made it.
 
     For who holds the experiment: what runs under a plan is recorded as made by the code that it
-    names. Where the files cannot be planned the one that is there holds.
+    names. An edit of experiment.toml that no ``run`` has taken in, and shown, stays out of it.
+    Where the files cannot be planned the plan that is there holds.
     Raises PlanFileError, also for one of version 0.1 that cannot be made again.
     """
     found = found or load_plan_file(layout.root)
-    before = found.plan
-    if before.schema >= PARTS_SCHEMA and not other_code(before, found.sources_digest):
+    before, planned = found.plan, found.config_digest
+    is_old = before.schema < PARTS_SCHEMA
+    if not is_old and not other_code(before, found.sources_digest):
         return before
     try:
-        plan = with_commits(plan_of(layout.root), before)
+        if not is_old and is_other_config(layout, planned):
+            plan = with_code(before, code_versions(runner_sources()))
+        else:
+            plan, planned = with_commits(plan_of(layout.root), before), config_digest(layout)
     except (ValueError, NoTextError, DeviationsError, OSError) as error:
-        if before.schema >= PARTS_SCHEMA:
+        if not is_old:
             return before
         raise PlanFileError(
             f"{layout.plan} was made by tuilab 0.1 and cannot be made again: {error}"
         ) from error
-    save_plan(layout, plan)
+    save_plan(layout, plan, planned)
     return plan
 
 
