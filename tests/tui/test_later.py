@@ -75,3 +75,31 @@ def test_the_first_picture_loads_what_it_shows_and_the_screens_follow(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert NOT_NEEDED & set(done.stdout.split()) == set()
+
+
+COLLECTS = """
+import asyncio, gc, sys
+from pathlib import Path
+from tuilab.tui.app import TuilabApp
+
+async def main():
+    root = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    async with TuilabApp(root, under=Path(), poll_seconds=0.05).run_test() as pilot:
+        while not gc.isenabled():
+            await pilot.pause(0.05)
+
+gc.disable()  # as ``run`` does
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["of-no-experiment"]])
+def test_garbage_is_collected_also_where_no_experiment_is_seen(
+    words: list[str], tmp_path: Path
+) -> None:
+    """The list of five small experiments grew by 2 GB an hour."""
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTS, *words],
+        capture_output=True, text=True, check=False, timeout=300, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

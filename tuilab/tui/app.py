@@ -188,6 +188,8 @@ class TuilabApp(RequestingApp):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._leave_by_signal, number)
+        if self.root is None:  # the list is no snapshot: its picture stands now
+            self.call_after_refresh(load_in_background)
 
     def _paint_again(self, _: object) -> None:
         self.refresh(layout=True)
@@ -265,6 +267,8 @@ class TuilabApp(RequestingApp):
     def _tell_trouble(self, message: LookFailed) -> None:
         if message.why:
             self.say(clean_line(message.why, 300), "failed")
+            if self.snapshot is None:  # there may never be one
+                self.call_after_refresh(load_in_background)
         else:
             self.say("its files can be read again", "done")
 

@@ -156,7 +156,7 @@ class PollThread(threading.Thread):
         self._seconds = seconds
         self._wake = threading.Event()
         self._first: list[Message] | None = []
-        """What the first look found; None once it is to be posted."""
+        """What was found before ``first_look`` asked; None once it is to be posted."""
         self._turn = threading.Lock()
         self._looked = threading.Event()
         self._ended = False
@@ -188,7 +188,7 @@ class PollThread(threading.Thread):
                 self._news_at = time.monotonic()
             with self._turn:
                 if self._first is not None:
-                    found, self._first = [], found
+                    found, self._first = [], [*self._first, *found]
             self._looked.set()
             for message in found:
                 if not self._ended:

@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import call, wait_until
-from tuilab.cli.doctor.findings import find_strays, findings_on_libraries, findings_on_requests
+from tuilab.cli.doctor.findings import (
+    find_strays,
+    findings_on_cache,
+    findings_on_libraries,
+    findings_on_requests,
+)
 from tuilab.cli.runner_programs import ProgramAnswer
 from tuilab.contract import atomic
 from tuilab.contract.identity import MARKER_VARIABLE, me
@@ -43,6 +48,17 @@ def test_runners_that_do_not_answer_are_a_warning_with_the_reason() -> None:
         one for one in findings_on_libraries(ProgramAnswer(None, "broken")) if one.name == "runners"
     ]
     assert (found.level, "broken" in found.sentence) == (Level.WARNING, True)
+
+
+def test_a_cache_that_is_a_link_to_a_larger_volume_has_the_size_of_what_is_there(
+    tmp_path: Path,
+) -> None:
+    model = tmp_path / "volume" / "models--org--name"
+    model.mkdir(parents=True)
+    (model / "weights").write_bytes(b"x" * 3_000_000)
+    (tmp_path / "hub").symlink_to(tmp_path / "volume")
+    found = next(iter(findings_on_cache({"HF_HOME": str(tmp_path)})))
+    assert "org/name, 3.0 MB;" in found.sentence
 
 
 def test_a_process_of_a_dead_worker_is_named(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def findings_on_cache(environment: Mapping[str, str]) -> Iterator[Check]:
     cache, models = hub.cache_folder(environment), hub.models_in_cache(environment)
     shown = list_of(models, 6) or "no model"
     free = free_bytes(cache)
-    there = f"{cache}: {shown}, {size(weigh(cache).bytes)}; {size(free)} free for more"
+    there = f"{cache}: {shown}, {size(weigh(cache.resolve()).bytes)}; {size(free)} free for more"
     is_low = free is not None and free < _LOW_DISK
     yield Check("cache", Level.WARNING if is_low else Level.OK, there)
     if why := why_not_writable(cache):
