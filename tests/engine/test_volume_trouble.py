@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from tuilab.store.engine_file import (
     judge,
     read_engine,
     read_heartbeat,
+    read_trouble,
     tell_trouble,
     write_heartbeat,
 )
@@ -126,6 +128,16 @@ def test_trouble_is_written_in_place_and_is_a_sign_of_life(tmp_path: Path) -> No
     assert (seen.state, seen.note) == (EngineState.RUNNING, "the volume is read-only")
     silent = judge(read_heartbeat(layout), 132.0)
     assert (silent.state, silent.note) == (EngineState.UNKNOWN, "not answering since 32 s")
+
+
+def test_the_trouble_of_an_engine_that_died_of_it_is_over_with_the_volumes(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    dead = replace(me(), start_ticks=1)
+    write_heartbeat(layout, dead, "t", EngineView(state=EngineState.RUNNING), 100.0)
+    tell_trouble(layout, "no space is left", 130.0)
+    seen = read_engine(layout, 132.0)
+    assert (seen.state, seen.note) == (EngineState.STOPPED, "")
+    assert read_trouble(layout, None).note == "no space is left", "it had no time for a heartbeat"
 
 
 def test_a_stale_mount_is_waited_out_by_the_engine(

@@ -94,7 +94,8 @@ def read_engine(layout: Layout, now: float) -> EngineView:
     """Return the engine as its files show it at ``now`` (unix time)."""
     if of := copy_of(layout):
         return in_copy(of, layout.root)
-    return judge(read_heartbeat(layout), now, read_trouble(layout))
+    beat = read_heartbeat(layout)
+    return judge(beat, now, read_trouble(layout, beat))
 
 
 def in_copy(of: str, root: Path) -> EngineView:
@@ -102,9 +103,14 @@ def in_copy(of: str, root: Path) -> EngineView:
     return EngineView(note=copy_sentence(of, root), copy_of=of)
 
 
-def read_trouble(layout: Layout) -> Trouble:
-    """Return what keeps the engine from going on: as it says itself, else as the volume shows."""
-    told = read_if_sound(layout.engine_trouble, Trouble) or Trouble()
+def read_trouble(layout: Layout, beat: Heartbeat | None) -> Trouble:
+    """Return what keeps the engine from going on: as it says itself, else as the volume shows.
+
+    The trouble that a dead one told last may be over: there the volume alone is asked.
+    """
+    is_gone = beat is not None and is_alive(beat.identity) is False
+    told = None if is_gone else read_if_sound(layout.engine_trouble, Trouble)
+    told = told or Trouble()
     return told if told.note else replace(told, note=why_no_room(layout.root))
 
 

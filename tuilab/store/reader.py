@@ -63,7 +63,7 @@ class Reader:
     def _engine(self, now: float) -> EngineView:
         if of := self._copy_watch.look():
             return in_copy(of, self.layout.root)
-        return judge(self._beat, now, read_trouble(self.layout))
+        return judge(self._beat, now, read_trouble(self.layout, self._beat))
 
     def refresh_plan(self) -> bool:
         """Read plan.json again if it changed; True if it did. A damaged one is only reported."""
