@@ -170,7 +170,7 @@ def _while_loading(cwd: Path) -> Iterator[Figure]:
         began = time.monotonic()
         while time.monotonic() - began < 4.0:
             pressed = time.perf_counter()
-            terminal.press("?" if len(waits) % 2 == 0 else "\x1b")
+            terminal.press("?")  # opens the help, and closes it; esc is waited on for 100 ms
             while not terminal.read(1.0):
                 pass
             waits.append((time.perf_counter() - pressed) * 1000)
