@@ -70,7 +70,7 @@ class Gatherer:
         self.policy: Policy = policy_of(plan)
         self.costs = disk_needs.costs_of(plan)
         self.states.forecast = None
-        self._code = CodeWatch(plan, planned_digest(self.layout, "sources_digest"))
+        self._code: CodeWatch | None = None
         self.on_hub = on_hub(plan)
         self._fetches = fetches(plan)
         take_options(self.workers.place, plan.resources)
@@ -122,6 +122,9 @@ class Gatherer:
 
     def _code_problem(self) -> str:
         """Say that what began now would run other code than it would be recorded under."""
+        if self._code is None:
+            planned = planned_digest(self.layout, "sources_digest")
+            self._code = CodeWatch(self.states.plan, planned)
         said = code_changed(self._code.look())
         return f"{said}: `tuilab run` plans it again" if said else ""
 

@@ -8,11 +8,12 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tuilab.contract import atomic
-from tuilab.contract.parsing import loads, read_bytes, typed
+from tuilab.contract.parsing import loads, open_plain, read_bytes, typed
 from tuilab.grid.fingerprint import Parts
 from tuilab.grid.jobs import PARTS_SCHEMA, PLAN_SCHEMA, Job, JobTable, Kind, Plan, even
 from tuilab.grid.settings_table import SettingsTable
@@ -26,6 +27,7 @@ _TABLES = b',\n"tables": {\n'
 _JOBS = b',\n"jobs": [\n'
 """Stand between the head of the file, a value in each line, and its tables (before schema 3: its
 jobs, one in each line)."""
+_BEHIND = (b'"tables": ', b'"jobs": ')
 _FIRST = b'{"schema": '
 _SHARED = "$shared"
 """Before schema 3: refers to a long value, which was stored once."""
@@ -135,11 +137,15 @@ def load_plan_file(root: Path) -> PlanFile:
 
 def planned_digest(layout: Layout, name: str = "config_digest") -> str:
     """Return a digest of what plan.json was made of, as in ``PlanFile``, without its jobs."""
+    start = f"{json.dumps(name)}: ".encode()
     try:
-        head = _head(read_bytes(layout.plan, _MOST_BYTES))
-        return str(typed(loads(head + b"}"), dict).get(name, ""))
+        with open_plain(layout.plan) as file:
+            for line in takewhile(lambda line: not line.startswith(_BEHIND), file):
+                if line.startswith(start):
+                    return typed(loads(line[len(start) :].rstrip(b",\n")), str)
     except (OSError, ValueError):
         return ""
+    return ""
 
 
 def is_other_config(layout: Layout, planned: str) -> bool:
