@@ -76,6 +76,15 @@ def test_every_look_says_that_the_code_has_changed_and_what_shows_why(root: Path
     assert "become stale" in call("run", str(root), "--dry-run").stderr
 
 
+def test_what_could_not_be_planned_again_is_not_said_to_be(root: Path) -> None:
+    Layout(root).requests.rmdir()
+    Layout(root).requests.write_text("takes no requests")
+    tried = call("run", str(root))
+    assert tried.exit_code != 0
+    assert "planned again" not in tried.stderr
+    assert len(tried.stderr.splitlines()) == 1
+
+
 def test_another_comment_in_the_runners_is_no_other_code(finished: Path, tmp_path: Path) -> None:
     root = own_copy(finished, tmp_path / "grid")
     _forget_sources(root)

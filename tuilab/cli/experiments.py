@@ -103,19 +103,19 @@ def take_changes_in(
             grown(root)  # another comment: the plan is to know the text that it agrees with
         return before
     check(found.plan)
+    try:
+        now = grown(root) if write else found.plan
+    except RefusalError as refused:
+        if "'grow' is not a verb" not in str(refused):
+            raise
+        old = "the engine is of an older tuilab and keeps its plan until it is started again"
+        tell(f"{found.why}; {old}")
+        return before
     to_apply = f"`{program()} run {quoted(root)}` applies that"
     tell(f"{found.why}; {'planned again' if write else to_apply}")
     for line in growth_lines(found.growth, gc_command(root)):
         tell(f"  {plain(line)}")
-    if not write:
-        return found.plan
-    try:
-        return grown(root)
-    except RefusalError as refused:
-        if "'grow' is not a verb" not in str(refused):
-            raise
-        tell("the engine is of an older tuilab and keeps its plan until it is started again")
-        return before
+    return now
 
 
 def _made_again(
