@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+import runners
 from tests.cli.small_grid import call, call_in, states, wait_until, write_config
 from tests.copies import own_copy
 from tuilab.contract.spec import SPEC_FILE, read_spec
@@ -92,6 +94,22 @@ def test_another_comment_in_the_runners_is_no_other_code(finished: Path, tmp_pat
     assert reader.poll(0.0) is reader.poll(0.0)
     assert reader.poll(0.0).other_code == ()
     assert json.loads(call("status", str(root), "--json").stdout)["problems"] == []
+
+
+def test_a_screen_that_is_open_tells_of_an_edit_and_of_its_end(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, own = own_copy(finished, tmp_path / "grid"), tmp_path / "runners"
+    shutil.copytree(Path(runners.__file__).parent, own)
+    monkeypatch.setattr(installed_code, "runner_folder", lambda: own)
+    monkeypatch.setattr(installed_code, "LOOK_SECONDS", 0.0)
+    reader, program = Reader(root), own / "eval.py"
+    before = program.read_text()
+    looks = []
+    for text in (before, before, f"{before}# why", f"{before}EDITED = 1\n", before):
+        program.write_text(text)
+        looks.append(reader.poll(0.0).other_code)
+    assert looks == [(), (), (), (Stage.EVAL,), ()]
 
 
 def test_an_engine_plans_again_before_it_runs_anything_under_other_code(root: Path) -> None:
