@@ -173,6 +173,7 @@ COMPARE = [
         _key("h,left", "along(-1)", "epoch", "previous epoch", "h ←"),
         _key("l,right", "along(1)", "epoch", "next epoch", "h/l", bar=True),
         _key("m", "metric", "metric", "compare the next metric", bar=True),
+        _key("y", "copy", "copy", "copy both values and their difference", bar=True),
     ),
     *_LIST,
     *_EDGES,

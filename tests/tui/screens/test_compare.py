@@ -29,6 +29,10 @@ async def test_two_experiments_are_compared_cell_by_cell(
         assert "3 cells measured in both" in shown
         assert "* 0 differ by more than chance (Holm over" in shown
         assert "Settings and training data are the same in both." in shown
+        await press(pilot, "y")
+        first = text_of(pilot.app).splitlines()[0].split()[3]
+        assert pilot.app.clipboard.startswith(f"assistant leakage; villain@0#42  first {first} ")
+        assert re.search(r"second \S+ .+; difference .+\(95%", pilot.app.clipboard)
         await press(pilot, "m", "escape", "escape")
 
 

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.metrics import HEADLINE, metric_after
+from tuilab.grid.metrics import HEADLINE, METRICS, metric_after
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import Snapshot
 from tuilab.study.comparability import Comparability, Record, comparability, record_of
@@ -36,7 +36,7 @@ from tuilab.tui.present.compare_text import (
     summary,
     with_cursor,
 )
-from tuilab.tui.present.styled_text import Line, fit_line, rule
+from tuilab.tui.present.styled_text import Line, fit_line, plain, rule
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
@@ -230,6 +230,15 @@ class CompareScreen(Frame):
             return
         cell = self._theirs[here.cell] if which else here.cell
         self.app.post_message(ExperimentChosen(self._roots[which], cell))
+
+    def action_copy(self) -> None:
+        """Copy what is said of the cell under the cursor, and of what it was measured."""
+        if (here := self._here) is None or self._metric not in self._found:
+            self.say("no cell of both here")
+            return
+        said = here_lines(self._found[self._metric], here, self._names)
+        words = [METRICS[self._metric].title, *(plain(line).strip() for line in said)]
+        self.tuilab.copy("; ".join(words) + self._synthetic * " (synthetic model)")
 
     def action_metric(self) -> None:
         """Compare the next metric."""
