@@ -31,6 +31,11 @@ def test_the_header_never_overflows_and_keeps_the_progress(
         assert "64/77" in line or columns < 20
 
 
+def test_the_host_has_the_room_that_a_wider_part_could_not_use(half_way: Snapshot) -> None:
+    line = plain(header(half_way, 80, UNICODE))
+    assert "ends " not in line and " pod  GPU0 97%" in line
+
+
 def test_the_header_of_a_copy_names_its_original_and_offers_no_engine(half_way: Snapshot) -> None:
     engine = EngineView(copy_of="/runs/eps109", note="this is a copy of /runs/eps109")
     line = plain(header(replace(half_way, engine=engine), 80, UNICODE))

@@ -129,7 +129,7 @@ async def test_a_missing_artefact_is_told(copy_of: Callable[[str], Path]) -> Non
         await look(pilot)
         await press(pilot, *["l"] * 5, "enter", "tab", "h", "h", "tab", "tab", "tab")
         [line] = [x for x in text_of(pilot.app).splitlines() if "adapter_model" in x]
-        assert line.endswith("missing")
+        assert "missing" in line
 
 
 async def test_earlier_attempts_and_neighbouring_cells_are_one_key_away(
@@ -417,3 +417,34 @@ async def test_a_large_terminal_draws_what_a_log_tells_of_beside_it(
         await until(pilot, lambda: "loss 0.03213" in text_of(pilot.app))
         await pilot.resize_terminal(*SIZE)
         await until(pilot, lambda: "loss 0.03213" not in text_of(pilot.app))
+
+
+async def test_a_large_terminal_shows_the_results_beside_a_tab_that_leaves_half_of_it_empty(
+    root: Path,
+) -> None:
+    async with app_of(two_epochs(root).root).run_test(size=(200, 60)) as pilot:
+        await look(pilot)
+        await press(pilot, "l", "enter")
+        for tab, own in (("log", "no log"), ("metrics", "no metrics here"), ("files", "artefacts")):
+            while f"[{tab}]" not in tabs_of(pilot.app):
+                await press(pilot, "tab")
+            await until(pilot, lambda: any("peak" in line for line in under_tabs(pilot.app)))
+            lines = under_tabs(pilot.app)
+            assert own in lines[0][:100] and "persona" in " ".join(lines[:3])[100:]
+            assert sum(line[:100].startswith(">") for line in lines) == (tab == "files")
+            assert not any(line[100:].startswith(">") for line in lines)  # one cursor alone
+        await pilot.resize_terminal(*SIZE)
+        await until(pilot, lambda: "persona" not in text_of(pilot.app))
+
+
+async def test_a_shared_stage_is_never_compared_with_the_training_of_another_epoch(
+    copy_of: Callable[[str], Path],
+) -> None:
+    async with app_of(copy_of("half_way")).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "l", "enter", "tab", "h", "h", "h", "d")
+        assert "[converge" in text_of(pilot.app)
+        assert "nothing to compare with: all epochs share one converge" in text_of(pilot.app)
+        assert "vs" not in text_of(pilot.app)
+        await press(pilot, "l", "d")
+        assert "from epoch 0" in text_of(pilot.app) or "same as epoch 0" in text_of(pilot.app)

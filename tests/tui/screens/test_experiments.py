@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.tui.conftest import app_of, look, press, text_of, until
+from tuilab.grid.states import State
+from tuilab.tui.present.experiments_text import Listed, experiment_line
+from tuilab.tui.present.glyphs import UNICODE
+from tuilab.tui.present.styled_text import width
 from tuilab.tui.screens.grid import GridScreen
 
 SIZE = (80, 24)
@@ -104,3 +110,16 @@ async def test_rename_and_archive(copy_of: Callable[[str], Path]) -> None:
         await press(pilot, "right", "enter")
         await look(pilot)
         assert (root.parent / "archive" / "cancel").is_dir()
+
+
+@pytest.mark.parametrize("is_synthetic", [False, True])
+def test_a_narrow_list_names_all_ten_states_or_says_how_many_it_leaves_out(
+    is_synthetic: bool, tmp_path: Path
+) -> None:
+    counts = dict.fromkeys((state.value for state in State), 2)
+    entry = Listed(tmp_path, tmp_path.name, 0.0, counts, "running", 8040, is_synthetic=is_synthetic)
+    line = experiment_line(entry, 11529.0, 78, 12, False, UNICODE)
+    written = "".join(text for text, _ in line)
+    assert width(line) <= 78
+    told = " synthetic ▶2 ✗2 ?2 !2 +5" if is_synthetic else " ▶2 ○2 ◌2 ✗2 ?2 !2 ■2 ~2 ·2"
+    assert written.endswith(told)

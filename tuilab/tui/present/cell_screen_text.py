@@ -12,7 +12,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.endings import ending_words, short_ending
 from tuilab.grid.jobs import job_id, shared_by
-from tuilab.grid.stages import CELL_STAGES, ORDER, OWN_STAGES
+from tuilab.grid.stages import ORDER, OWN_STAGES
 from tuilab.grid.states import LIVE, Attempt, JobStatus, State, Verdict
 from tuilab.grid.text import count_of, duration, size, whole_percent
 from tuilab.store.snapshot import CellView, Snapshot
@@ -236,13 +236,13 @@ class Other(NamedTuple):
 def others(snapshot: Snapshot, cell: Cell, job: JobStatus, attempt: int) -> list[Other]:
     """Return what a stage is compared with: the epochs before and after, the attempt before.
 
-    A shared stage is the same in all cells of a source, so their training is taken instead.
+    A shared stage is the same at all epochs, so that only its attempts differ.
     """
-    stage = job.stage if job.stage in OWN_STAGES else CELL_STAGES[0]
     place = snapshot.epochs.index(cell.epoch)
+    near = (*snapshot.epochs[max(0, place - 1) : place], *snapshot.epochs[place + 1 :][:1])
     found = []
-    for epoch in (*snapshot.epochs[max(0, place - 1) : place], *snapshot.epochs[place + 1 :][:1]):
-        name = job_id(stage, cell.source, epoch, cell.seed)
+    for epoch in near if job.stage in OWN_STAGES else ():
+        name = job_id(job.stage, cell.source, epoch, cell.seed)
         view = find(snapshot, replace(cell, epoch=epoch))
         ran = (one.attempt for one in view.jobs if one.job == name) if view else iter(())
         found.append(Other(name, next(ran, 0), f"epoch {epoch}"))

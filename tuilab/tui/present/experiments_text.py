@@ -14,7 +14,13 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.states import BROKEN, State
 from tuilab.grid.text import ago, duration
 from tuilab.tui.present.glyphs import COUNTED, Glyphs
-from tuilab.tui.present.styled_text import Line, Piece, fit
+from tuilab.tui.present.styled_text import Line, Piece, fit, width
+
+_YIELDS = (
+    *(State.IDLE, State.WAITING, State.QUEUED, State.STOPPED, State.STALE, State.RUNNING),
+    *(State.SUSPECT, State.LOST, State.FAILED),
+)
+"""Counted states in the order in which they give way in a list that is too narrow for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +102,15 @@ def name_room(entries: Iterable[Listed], columns: int) -> int:
 
 def heading(columns: int, names: int) -> Line:
     """Write what the columns of the list are; ``names`` is the room of the names."""
-    bar = _bar_room(columns) + 9
-    text = f"   {fit('experiment', names)}  {fit('progress', bar)}  "
-    return ((f"{text}{fit('last activity', 14)}{fit('engine', 10)} states", "muted"),)
+    bar, last = _rooms(columns)
+    text = f"   {fit('experiment', names)}  {fit('progress', bar + 9)}  "
+    activity = fit("last activity" if last > 13 else "last", last)
+    return ((f"{text}{activity}{fit('engine', 10)} states", "muted"),)
 
 
-def _bar_room(columns: int) -> int:
-    return 6 if columns < 100 else 24
+def _rooms(columns: int) -> tuple[int, int]:
+    """Columns of the bar of progress and of the last activity."""
+    return (4, 10) if columns < 100 else (24, 14)
 
 
 def experiment_line(
@@ -118,17 +126,17 @@ def experiment_line(
     if entry.problem:
         return (*head, (clean_line(entry.problem, 200), "failed"))
     done, total = entry.counts.get(State.DONE, 0), sum(entry.counts.values())
-    last = (f"  {ago(max(0.0, now - entry.changed_at)):<14}", "muted")
-    return (
+    bar, last = _rooms(columns)
+    line: Line = (
         *head,
-        *_progress(done, total, _bar_room(columns), glyphs),
-        last,
+        *_progress(done, total, bar, glyphs),
+        (f"  {ago(max(0.0, now - entry.changed_at)):<{last}}", "muted"),
         *_engine(entry),
         *_shared(entry.shared_failed, glyphs),
         *((" synthetic", "warn") for _ in range(entry.is_synthetic)),
         *((" old code", "stale") for _ in range(entry.is_of_other_code)),
-        *_counts(entry.counts, glyphs),
     )
+    return (*line, *_counts(entry.counts, columns - width(line), glyphs))
 
 
 def _progress(done: int, total: int, columns: int, glyphs: Glyphs) -> list[Piece]:
@@ -152,9 +160,16 @@ def _shared(failed: int, glyphs: Glyphs) -> list[Piece]:
     return [(f" {glyphs.states[State.FAILED]}{failed} shared", "failed")] if failed else []
 
 
-def _counts(counts: Mapping[str, int], glyphs: Glyphs) -> list[Piece]:
-    return [
-        (f" {glyphs.states[state]}{counts[state]}", state.value)
-        for state in (State.RUNNING, *COUNTED)
-        if counts.get(state)
-    ]
+def _counts(counts: Mapping[str, int], columns: int, glyphs: Glyphs) -> list[Piece]:
+    """Count the cells in each state; what needs nobody gives way, and ``+2`` says how many did."""
+    there = [state for state in (State.RUNNING, *COUNTED) if counts.get(state)]
+    pieces: dict[State, Piece] = {
+        state: (f" {glyphs.states[state]}{counts[state]}", state.value) for state in there
+    }
+    hidden: list[Piece] = []
+    for number, state in enumerate(sorted(there, key=_YIELDS.index), 1):
+        if width((*pieces.values(), *hidden)) <= columns:
+            break
+        del pieces[state]
+        hidden = [(f" +{number}", "muted")]
+    return [*pieces.values(), *hidden]

@@ -16,7 +16,7 @@ from tuilab.tui.present.styled_text import Line, Piece, sides, width
 
 
 class _Part(NamedTuple):
-    """One part of the header; the highest ``rank`` is left out first when room is short."""
+    """One part of the header; the lowest ``rank`` has room first, what still fits comes after."""
 
     rank: int
     pieces: Line
@@ -29,7 +29,7 @@ def header(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> Line:
         _Part(7, (("tuilab", "brand"),)),
         _Part(1, ((clean_line(snapshot.name, 40), "title"),)),
         *_tags(snapshot, glyphs),
-        _Part(0, (_progress(snapshot),)),
+        _Part(-1, (_progress(snapshot),)),
         *_counts(snapshot, glyphs),
         *_engine(snapshot, glyphs),
         *_host(snapshot.engine),
@@ -37,10 +37,12 @@ def header(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> Line:
         *_eta(snapshot.engine, snapshot.taken_at),
         *_limits(snapshot),
     ]
-    while len(parts) > 1 and _columns(parts) > columns:
-        parts.remove(max(parts, key=lambda part: part.rank))
-    left = _join([part.pieces for part in parts if not part.is_right])
-    right = _join([part.pieces for part in parts if part.is_right])
+    kept: list[_Part] = []
+    for part in sorted(parts, key=lambda part: part.rank):
+        if not kept or _columns([*kept, part]) <= columns:
+            kept.append(part)
+    left = _join([part.pieces for part in parts if part in kept and not part.is_right])
+    right = _join([part.pieces for part in parts if part in kept and part.is_right])
     return sides(((" ", ""), *left), (*right, (" ", "")) if right else (), columns)
 
 

@@ -29,7 +29,7 @@ from tuilab.tui.cell_evidence import evidence_of
 from tuilab.tui.cell_look import CellLook, look_at
 from tuilab.tui.log_tail import Tail, part_around, search
 from tuilab.tui.present.cell_panel import result_lines
-from tuilab.tui.present.cell_room import beside_lines, own_row_lines
+from tuilab.tui.present.cell_room import Room, beside_lines, own_row_lines
 from tuilab.tui.present.cell_screen_text import (
     Other,
     artefact_rows,
@@ -96,10 +96,10 @@ class CellScreen(CellCompletions):
         yield Lines(id="tabs")
         with Vertical(id="panes"):
             yield LogView(id="log")
-            yield ResultsPane(id="results")
             yield PlotPane(self.tuilab.glyphs, id="metrics")
             yield RowList(id="parameters")
             yield RowList(id="files")
+            yield ResultsPane(id="results")
             yield CompletionsPane(self.tuilab.glyphs, id="completions")
         yield Field("search", id="search")
         yield KeyBar(keys.CELL, self.tuilab.glyphs)
@@ -142,7 +142,7 @@ class CellScreen(CellCompletions):
         self._aim(snapshot)
         if self.tab == "completions":
             self.show_completions()
-        elif self.tab == "results":
+        elif "results" in self._panes:
             self.show_results()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
@@ -229,23 +229,35 @@ class CellScreen(CellCompletions):
     # What is shown.
 
     def _show_tab(self) -> None:
-        # A large terminal has room for the curves beside the log of what they come from.
-        has_curves = self.tab == "log" and self._room.side > 0 and bool(charted(self._files.series))
+        panes = self._panes
         for name in TABS:
-            self.query_one(f"#{name}").display = name == self.tab or (
-                has_curves and name == "metrics"
-            )
+            self.query_one(f"#{name}").display = name in panes
         self._write_tabs()
         painters = {
             "results": self.show_results,
-            "log": self._show_metrics,
             "metrics": self._show_metrics,
             "parameters": self._show_parameters,
             "files": self._show_artefacts,
             "completions": self.show_completions,
         }
-        if painter := painters.get(self.tab):
-            painter()
+        for name in panes:
+            if painter := painters.get(name):
+                painter()
+
+    @property
+    def _panes(self) -> tuple[str, ...]:
+        """The open tab, and what a large terminal has room for beside it.
+
+        Beside a log stand the curves of what it tells; beside what leaves half of the room empty
+        stand the results of the cell.
+        """
+        has_curves = bool(charted(self._files.series))
+        beside = {
+            "log": "metrics" if has_curves else "results",
+            "metrics": "" if has_curves else "results",
+            "files": "results",
+        }.get(self.tab, "")
+        return (self.tab, beside) if beside and self._room.side else (self.tab,)
 
     def _write_tabs(self) -> None:
         job, number = self.told
@@ -273,14 +285,18 @@ class CellScreen(CellCompletions):
             return
         glyphs, look = self.tuilab.glyphs, self._found
         room = self._room
+        self.query_one("#results-list", RowList).is_led = self.tab == "results"
+        if self.tab != "results":
+            room = Room(room.columns // 2, room.rows, room.columns // 2)
         lines = result_lines(snapshot, look, view, room.main - 2, glyphs)
         below: Sequence[Line] = ()
         beside: Sequence[Line] = ()
-        if room.side:
-            self._pair()
-            through = self._view or View(metric=self.tuilab.preferences.metric)
+        through = self._view or View(metric=self.tuilab.preferences.metric)
+        if self._room.side:
             free = max(0, room.rows - len(lines))
             below = own_row_lines(snapshot, view.cell, through, room.main, free, glyphs)
+        if room.side:
+            self._pair()
             beside = beside_lines(snapshot, look, view, self._answers, through.metric, room, glyphs)
         self.query_one(ResultsPane).show(lines, room, below, beside)
 
@@ -289,7 +305,7 @@ class CellScreen(CellCompletions):
         look = await asyncio.to_thread(look_at, self.tuilab.poller.source, view)
         if self.is_there and view.cell == self.cell:
             self._found = look
-            if self.tab == "results":
+            if "results" in self._panes:
                 self.show_results()
 
     def _show_metrics(self) -> None:
@@ -298,7 +314,8 @@ class CellScreen(CellCompletions):
     def _show_artefacts(self) -> None:
         is_newest = self.job is not None and self.attempt == self.job.attempt
         status = self.job if is_newest else None
-        attempt, columns = self.known(self.job, self.attempt), self.size.width - 2
+        attempt = self.known(self.job, self.attempt)
+        columns = self.size.width // len(self._panes) - 2
         rows = artefact_rows(self._files, status, columns, attempt) if self.job else []
         self.query_one("#files", RowList).nothing = f"{self._why_no_attempt()}: nothing to list"
         self.query_one("#files", RowList).show(rows)
@@ -419,6 +436,8 @@ class CellScreen(CellCompletions):
         self._other = other = known[place] if place < len(known) else None
         self._theirs = flatten(self._settings(other.job, other.attempt)) if other else None
         self._show_tab()
+        if not known:
+            self.say(f"nothing to compare with: all epochs share one {job.stage.value}")
 
     def action_outside(self, which: str) -> None:
         """Show what the tab shows in the person's own pager or editor."""

@@ -25,6 +25,8 @@ class RowList(Painted):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.nothing = "nothing here"
+        self.is_led = True
+        """Whether keys move the cursor; a list that only stands beside another shows none."""
         self._keys: tuple[str, ...] = ()
         self._write: Callable[[int], Line] = ().__getitem__
         """Writes the line at a place; only those that are seen are written."""
@@ -97,7 +99,7 @@ class RowList(Painted):
         if place >= len(self._keys):
             return ((f"  {self.nothing}", "muted"),) if y == 0 and not self._keys else ()
         line = fit_line(self._write(place), self.size.width - 1)
-        if place != self._here:
+        if place != self._here or not self.is_led:
             return ((" ", ""), *line)
         rest = " " * max(0, self.size.width - 1 - width(line))
         here = ((text, f"{role or 'text'} here ground") for text, role in (*line, (rest, "")))
