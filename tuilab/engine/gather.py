@@ -84,10 +84,9 @@ class Gatherer:
         given: dict[str, list[LiveAttempt]] = {}
         for attempt in attempts:
             given.setdefault(attempt.worker, []).append(attempt)
+        code = self.states.plan.code_version
         workers = tuple(
-            self.workers.describe(
-                worker, self._queue(worker.given, given.get(worker.id, ())), self.states.plan
-            )
+            self.workers.describe(worker, self._queue(worker.given, given.get(worker.id, ())), code)
             for worker in self.workers.known.values()
         )
         missing = tuple(

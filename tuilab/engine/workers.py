@@ -51,7 +51,6 @@ from tuilab.engine.host import local, process_tree
 from tuilab.engine.host.environment import worker_argv
 from tuilab.engine.host.place import Known, Place
 from tuilab.engine.shim import COMMAND_FILE, Command, take_lease
-from tuilab.grid.jobs import Plan
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine
 
@@ -305,8 +304,8 @@ class Workers:
         """Drop a worker that ended and owes nothing."""
         self.known.pop(name, None)
 
-    def describe(self, record: WorkerRecord, queue: tuple[str, ...], plan: Plan) -> Worker:
-        """Return the worker as a fact; ages come from the monotonic clock."""
+    def describe(self, record: WorkerRecord, queue: tuple[str, ...], code: str = "") -> Worker:
+        """Return the worker as a fact; ``code`` is the plan's, ages are by the monotonic clock."""
         phase = record.sighting.phase
         if queue or phase is not Phase.ALIVE:  # to wait for one's turn is not to be idle
             record.idle_since = time.monotonic()
@@ -324,7 +323,7 @@ class Workers:
             queue=queue,
             last_job=record.last_job,
             has_served=record.has_served,
-            is_of_other_code=record.code != plan.code_version,
+            is_of_other_code=record.code != code,
             idle_seconds=time.monotonic() - record.idle_since,
             seconds_left=record.seconds_left,
             wall_seconds=record.opinion.wall_seconds,
