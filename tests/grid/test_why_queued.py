@@ -51,6 +51,9 @@ GIVEN = "w0-83f88f39"
 def test_a_job_that_a_worker_was_given_is_next_there_unless_nothing_begins() -> None:
     assert why_queued(BUSY, "merge", given_to=GIVEN) == "next on worker w0"
     assert why_queued(EngineView(), "train", given_to=GIVEN) == "next on worker w0"
+    young = replace(BUSY, starting=(GIVEN,))
+    assert "worker w0 starts: it loads its" in why_queued(young, "merge", given_to=GIVEN)
+    assert "next on" in why_queued(replace(young, state=EngineState.STOPPED), "eval", "", GIVEN)
     still = replace(BUSY, state=EngineState.PAUSED, is_still=True, queued="paused by ada")
     assert why_queued(still, "merge", given_to=GIVEN) == "paused by ada"
     gone = EngineView(EngineState.STOPPED, pause="soft")

@@ -67,6 +67,8 @@ class EngineView:
     "seconds_left", "devices"}; the devices are those of a meter."""
     is_still: bool = False
     """Nothing begins, not even what a worker was given already; ``queued`` says why."""
+    starting: tuple[str, ...] = ()
+    """Workers that are up and have begun nothing yet: they load their libraries."""
     copy_of: str = ""
     """The folder of which this experiment's is a copy: the engine that its files name is there."""
     queued_stages: Mapping[str, str] = field(default_factory=dict)

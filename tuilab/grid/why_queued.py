@@ -46,7 +46,10 @@ def next_on(engine: EngineView, given_to: str) -> str:
     """Say which worker begins a job next, engine or not; "" when none has it, or nothing begins."""
     if not given_to or engine.is_still or engine.pause or engine.state is EngineState.UNKNOWN:
         return ""
-    return f"next on worker {given_to.partition('-')[0]}"
+    name = given_to.partition("-")[0]
+    if engine.state is EngineState.RUNNING and given_to in engine.starting:
+        return f"worker {name} starts: it loads its libraries"
+    return f"next on worker {name}"
 
 
 def workers_pending(whys: Sequence[str]) -> str:

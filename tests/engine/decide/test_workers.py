@@ -19,12 +19,13 @@ from tuilab.engine.decide.actions import (
     Suspend,
     Withdraw,
 )
-from tuilab.engine.decide.engine_view import note
+from tuilab.engine.decide.engine_view import describe, note
 from tuilab.engine.decide.facts import Disk, Slot
 from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.requests import how_to_stop
 from tuilab.engine.decide.tick import decide
 from tuilab.engine.decide.workers import may_leave
+from tuilab.grid.engine_view import Meter
 
 
 def test_a_worker_that_nobody_is_starting_is_fenced() -> None:
@@ -236,3 +237,16 @@ def test_a_place_that_does_not_answer_is_named_while_its_workers_go_on() -> None
     one = worker(queue=("data/nurse",), why=away, is_unheard=True)
     assert note(story.facts([one])) == f"{away}; what runs there continues"
     assert not note(story.facts([replace(one, is_unheard=False)]))
+
+
+def test_readers_are_told_which_workers_are_up_and_have_begun_nothing() -> None:
+    facts = Story().facts(
+        [
+            worker("w0", 0, phase=Phase.STARTING),
+            worker("w1", 1),
+            worker("w2", 2, has_served=True),
+            worker("w3", 3, phase=Phase.PENDING),
+            worker("w4", 4, phase=Phase.GONE),
+        ]
+    )
+    assert describe(facts, None, Meter(), ()).starting == ("w0", "w1")

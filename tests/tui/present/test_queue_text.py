@@ -84,4 +84,4 @@ def test_a_worker_that_has_reported_nothing_says_what_it_does(half_way: Snapshot
     )
     fresh = replace(half_way, cells=cells)
     [row] = [line for key, line in queue_rows(fresh, (), fresh.statuses, UNICODE) if key == name]
-    assert "starts: loads its libraries and the model" in plain(row)
+    assert "starts: loads the model" in plain(row)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuilab.engine.decide.assign import room, why_nothing_starts, why_paused, why_too_large
-from tuilab.engine.decide.facts import Facts
+from tuilab.engine.decide.facts import Facts, Worker
 from tuilab.engine.decide.gpu_sharing import why_not_beside
 from tuilab.engine.decide.limits import what_is_left, why_drained
 from tuilab.engine.decide.phase import IN_USE, Phase
@@ -31,9 +31,14 @@ def describe(
         queued_stages=why_stages_wait(facts),
         machines=machines(facts),
         is_still=bool(why_nothing_starts(facts)),
+        starting=tuple(worker.id for worker in facts.workers if _loads(worker)),
         sequence=facts.ledger.sequence,
         limit=what_is_left(facts),
     )
+
+
+def _loads(worker: Worker) -> bool:
+    return worker.phase in (Phase.STARTING, Phase.ALIVE) and not worker.has_served
 
 
 def note(facts: Facts) -> str:

@@ -73,10 +73,10 @@ def _stage(job: str) -> str:
 
 
 def _so_far(job: JobStatus, now: float) -> Line:
-    """Say how far a running job is; one that has reported nothing yet is being loaded."""
+    """Say how far a running job is; one that has reported nothing yet loads."""
     since = "" if job.started_at is None else f"for {duration(max(0.0, now - job.started_at))}"
     if job.percent is None and job.transfer is None:
-        return ((f"  starts: loads its libraries and the model, {since}".rstrip(", "), "text"),)
+        return ((f"  starts: loads the model, {since}".rstrip(", "), "text"),)
     return ((f"  {whole_percent(job.percent)} {since}", "text"),)
 
 
