@@ -299,6 +299,10 @@ def test_status_says_that_the_config_was_edited_and_where_it_is_no_toml(idle: Pa
     assert "experiment.toml cannot be read: " in call("status", str(idle)).stdout
     config.write_text(text)
     assert "experiment.toml" not in call("status", str(idle)).stdout
+    config.unlink()
+    for words in (("run",), ("plan",), ("relaunch", "villain@0")):
+        found = call(words[0], str(idle), *words[1:])
+        assert found.exit_code == 2 and "experiment.toml is missing: copy back" in found.stderr
 
 
 def test_the_config_that_an_experiment_grew_from_still_means_it(idle: Path, tmp_path: Path) -> None:

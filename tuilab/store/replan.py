@@ -36,7 +36,7 @@ class DeviationsError(Exception):
 
 
 class NoTextError(Exception):
-    """A config that is not even text."""
+    """A config that is not even text, or that an experiment has lost."""
 
 
 def plan_of(root: Path, more: Sequence[Deviation] = (), as_planned: Collection[str] = ()) -> Plan:
@@ -117,6 +117,13 @@ def read_text(path: Path) -> str:
     """Read a config file; NoTextError or OSError, each naming the file."""
     try:
         return read_bytes(path).decode("utf-8-sig")
+    except FileNotFoundError as error:
+        if path != Layout(path.parent).config:
+            raise
+        raise NoTextError(
+            f"{path} is missing: copy back the config that the experiment was made of; "
+            "a report's bundle has it too"
+        ) from error
     except OSError as error:
         error.filename = error.filename or str(path)  # an open file that fails names none
         raise
