@@ -163,12 +163,21 @@ def same_cells(one: Snapshot, other: Snapshot) -> list[tuple[Cell, Cell]]:
     return [(mine.cell, theirs.cell) for mine, theirs in meetings(one, other)]
 
 
+def _names(one: Snapshot, other: Snapshot) -> tuple[str, str]:
+    """Return their names; a copy has its original's, so then those of the folders."""
+    folders = one.root.absolute().name, other.root.absolute().name
+    first, second = (
+        folders if one.name == other.name and len({*folders}) == 2 else (one.name, other.name)
+    )
+    return clean_line(first), clean_line(second)
+
+
 def paired(one: Snapshot, other: Snapshot, metric: str) -> Comparison:
     """Compare every cell that both plan, without a test of what chance explains."""
     scales = _scales_apart(one, other) if METRICS[metric].measure.of is Of.SCALE else ()
     return Comparison(
         metric=metric,
-        names=(clean_line(one.name), clean_line(other.name)),
+        names=_names(one, other),
         seeds=(_given(one), _given(other)),
         labels={key: clean_line(label) for key, label in one.labels.items()},
         cells=tuple(

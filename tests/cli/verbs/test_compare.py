@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from tests.cli.small_grid import call
@@ -15,6 +16,8 @@ def test_two_experiments_are_compared(here: Path, ran: Path) -> None:
     assert other.exit_code == 0 and "minus published: assistant leakage" in other.stdout
     assert "Not recorded: the settings of published" in other.stdout
     assert same["settings"]["unrecorded"] == ["published"]
+    twin = shutil.copytree(ran, here / "twin")
+    assert "twin minus " + ran.name in call("compare", str(ran), str(twin)).stdout
     wrong = call("compare", "published", str(ran), "--metric", "cosin")
     assert wrong.exit_code == 2 and "did you mean cosine?" in wrong.stderr
     assert call("compare", "published", "nowhere").exit_code == 2
