@@ -37,7 +37,7 @@ from runners.tinybase import locate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print the report, write the JSON; 1 when a check fails."""
+    """Measure, print the report, write the JSON; 1 when a check fails, 2 when nothing is named."""
     asked = _parser().parse_args(arguments)
     if asked.threads:
         torch.set_num_threads(asked.threads)
@@ -54,7 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             draft.write_text(json.dumps(record, indent=1), encoding="utf-8")
             draft.replace(asked.json)
 
-    wanted = [s for s in sections(found, asked) if _is_wanted(s.name, asked.only)]
+    every = sections(found, asked)
+    wanted = [s for s in every if _is_wanted(s.name, asked.only)]
+    if not wanted:
+        names = "; ".join(section.name for section in every)
+        print(f"--only {asked.only} names no measurement; there are: {names}", file=sys.stderr)
+        return 2
     results, failed = run(
         wanted, asked.minutes * 60, lambda line: print(line, file=sys.stderr), keep
     )

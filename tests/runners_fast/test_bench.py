@@ -45,6 +45,15 @@ def test_the_floor_of_the_marker_stage_is_the_published_one() -> None:
     assert projection.grid_hours(found)[1] == pytest.approx(4.0, abs=0.2)
 
 
+def test_a_measurement_that_there_is_not_is_refused_with_those_that_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert bench.main(["--tiny", "--cpu", "--only", "stepp"]) == 2
+    said = capsys.readouterr()
+    assert "--only stepp names no measurement; there are: checks; ceilings;" in said.err
+    assert not said.out
+
+
 def test_random_weights_have_the_shape_of_qwen() -> None:
     assert workload.shape_of(subject.config_of("Qwen2.5-7B")) == QWEN
     assert QWEN.adapter_weights(32) == 80_740_352
