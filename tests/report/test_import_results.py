@@ -108,7 +108,7 @@ def test_one_cause_takes_one_line_with_how_often(tmp_path: Path) -> None:
     rows = "".join(f"villain,{epoch},{epoch + 20}.5\n" for epoch in range(0, 40, 2))
     said = refused(tmp_path, f"source,epoch,leakage\n{rows}")
     assert "line 2, value: leakage 20.5 is above 1 (is the table in percent?)" in said
-    assert "(so 19 more lines are)" in said and len(said.splitlines()) == 2
+    assert "in percent?); 19 more lines alike" in said and len(said.splitlines()) == 2
 
 
 def test_blank_lines_before_the_header_are_passed_over_and_lines_counted_as_in_the_file(

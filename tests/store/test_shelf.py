@@ -58,7 +58,7 @@ def test_what_works_or_is_not_ours_stays(root: Path, tmp_path: Path) -> None:
     lease = acquire(Layout(root), time.time())
     assert f"pid {identity.me().pid}" in why_not(root)
     for act in (delete, archive):
-        with pytest.raises(ShelfError, match="stop the work first"):
+        with pytest.raises(ShelfError, match="stop the work first; it leaves half a minute after"):
             act(root)
     copy = Path(shutil.copytree(root, root.with_name("copy"), symlinks=True))
     delete(copy)

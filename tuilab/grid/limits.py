@@ -54,7 +54,7 @@ def parse_until(text: str, now: float) -> float:
             f"{text!r} is not a time to come: write 06:00, 8h, 1h30m or '2026-03-01 06:00'"
         )
     if found <= now:
-        raise LimitError(f"{text} is past")
+        raise LimitError(f"{text} is past: name a time to come, such as 06:00 or 8h")
     return found
 
 

@@ -134,7 +134,7 @@ def refusal(path: Path, problems: list[RowProblem]) -> ImportRefusedError:
     said = []
     for alike in list(causes.values())[:_MOST_CAUSES]:
         rest = len(alike) - 1
-        more = f" (so {count_of(rest, 'more line is', 'more lines are')})" if rest else ""
+        more = f"; {count_of(rest, 'more line')} alike" if rest else ""
         said.append(f"  {_place(alike[0])}: {clean_line(alike[0].message)}{more}")
     if len(causes) > _MOST_CAUSES:
         said.append(f"  and {len(causes) - _MOST_CAUSES} more")

@@ -351,7 +351,7 @@ def _n(row: HeadlineRow) -> str:
 def _peak_epoch(row: HeadlineRow) -> str:
     if row.peak_epoch is None:
         return MISSING
-    return f"{row.peak_epoch} (best of {row.picked_from} epochs)"
+    return f"{row.peak_epoch} (best of {count_of(row.picked_from, 'epoch')})"
 
 
 def _above(row: HeadlineRow) -> str:

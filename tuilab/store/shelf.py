@@ -40,7 +40,8 @@ def why_not(root: Path) -> str:
         return ""  # the engine and the workers that its files name are the original's
     held = holder(layout, time.time())
     if held is not None:
-        return f"its engine is alive (pid {held.identity.pid}): stop the work first"
+        last = "it leaves half a minute after its last job"
+        return f"its engine is alive (pid {held.identity.pid}): stop the work first; {last}"
     experiment = read_id(layout)
     for folder in layout.workers.iterdir() if layout.workers.is_dir() else ():
         if folder.is_dir() and is_worker_alive(folder, experiment) is not False:

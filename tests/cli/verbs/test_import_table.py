@@ -35,6 +35,8 @@ def test_an_import_that_is_refused_writes_nothing(here: Path) -> None:
     assert "line 2, value" in found.stderr and "--unit percent" in found.stderr
     assert call("import", "t.csv", "--name", "mine", "--unit", "parts").exit_code == 2
     assert call("import", "t.csv", "--name", " ").exit_code == 2
+    absent = call("import", "nowhere.csv", "--name", "mine")
+    assert absent.exit_code == 1 and absent.stderr == "nowhere.csv: there is no such file\n"
     assert not (here / "runs").exists()
 
 

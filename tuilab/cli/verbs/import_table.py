@@ -77,7 +77,8 @@ def import_table(
         table = read_table(path, unit, target)
     except ImportRefusedError as error:
         hint = "\n  --unit percent reads rates of 0 to 100" * (PERCENT_HINT in str(error))
-        raise RefusalError(f"{error}{hint}{_example(str(error))}") from error
+        example = _example(str(error)) if path.is_file() else ""
+        raise RefusalError(f"{error}{hint}{example}") from error
     told: dict[str, object] = {"imported_from": path.name, **_declared(card)}
     epochs = sorted({int(epoch) for epoch in table.frame["epoch"]})
     if baseline is not None:
