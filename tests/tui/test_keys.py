@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from tests.tui.conftest import app_of, look, press, requests_of, text_of
 from tuilab.tui import keys
 from tuilab.tui.keys import APP, SCREENS
+from tuilab.tui.present.shell_verbs import VERBS
 from tuilab.tui.screens.frame import Dialog
 from tuilab.tui.screens.grid import GridScreen
 
@@ -84,6 +85,14 @@ def test_every_key_has_a_meaning_and_an_id() -> None:
     for bindings in keys.SCREENS.values():
         for binding in bindings:
             assert binding.id and binding.tooltip, binding  # type: ignore[union-attr]
+
+
+async def test_the_palette_finds_a_verb_by_its_name(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=(80, 24)) as pilot:
+        await look(pilot)
+        titles = [one.title for one in pilot.app.get_system_commands(pilot.app.screen)]
+        for verb in ("grow", "relaunch", "note", *(one.verb for one in VERBS)):
+            assert any(verb in title for title in titles), verb
 
 
 async def test_the_palette_offers_every_action_once(experiment: Path) -> None:

@@ -371,7 +371,9 @@ class TuilabApp(RequestingApp):
                 seen.add(row.meaning)
                 tail = f"   $ {row.twin}" if row.twin else ""
                 run = partial(self.run_action, binding.action, active.node)
-                yield SystemCommand(row.meaning, f"{row.keys}{tail}", run)
+                is_verb = row.twin.startswith(f"tuilab {binding.description} ")
+                title = _with_verb(binding.description, row.meaning) if is_verb else row.meaning
+                yield SystemCommand(title, f"{row.keys}{tail}", run)
         yield from self._shell_commands(screen)
         for name in THEMES:
             yield SystemCommand(f"{name} theme", "colours", partial(self.choose_theme, name))
@@ -385,7 +387,7 @@ class TuilabApp(RequestingApp):
         for one in shell_verbs.VERBS:
             if (line := shell_verbs.words_of(one, self.snapshot, cell)) is not None:
                 act = partial(self._run_shell, one, cell)
-                yield SystemCommand(one.title, f"$ {line}", act)
+                yield SystemCommand(_with_verb(one.verb, one.title), f"$ {line}", act)
         for title, own in self.preferences.commands.items():
             if (line := shell_verbs.own_command(own, self.snapshot, cell)) is not None:
                 run = partial(self._run_line, line, is_ours=False)
@@ -496,6 +498,11 @@ def _screen_class(name: str) -> type[Frame]:
     module = importlib.import_module(f"tuilab.tui.screens.{name}")
     found: type[Frame] = getattr(module, _SCREENS[name])
     return found
+
+
+def _with_verb(verb: str, title: str) -> str:
+    """Write a title of the palette so that the verb of the command line finds it."""
+    return title if verb in title else f"{verb}: {title}"
 
 
 def _cell_of(screen: Screen[Any]) -> str:

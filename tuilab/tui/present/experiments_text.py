@@ -103,14 +103,14 @@ def name_room(entries: Iterable[Listed], columns: int) -> int:
 def heading(columns: int, names: int) -> Line:
     """Write what the columns of the list are; ``names`` is the room of the names."""
     bar, last = _rooms(columns)
-    text = f"   {fit('experiment', names)}  {fit('progress', bar + 9)}  "
-    activity = fit("last activity" if last > 13 else "last", last)
+    text = f"   {fit('experiment', names)}  {fit('progress', bar + 9)} "
+    activity = fit("last activity" if last > 14 else "last", last)
     return ((f"{text}{activity}{fit('engine', 10)} states", "muted"),)
 
 
 def _rooms(columns: int) -> tuple[int, int]:
     """Columns of the bar of progress and of the last activity."""
-    return (4, 10) if columns < 100 else (24, 14)
+    return (4, 11) if columns < 100 else (24, 15)
 
 
 def experiment_line(
@@ -130,7 +130,7 @@ def experiment_line(
     line: Line = (
         *head,
         *_progress(done, total, bar, glyphs),
-        (f"  {ago(max(0.0, now - entry.changed_at)):<{last}}", "muted"),
+        (f" {ago(max(0.0, now - entry.changed_at)):<{last}}", "muted"),
         *_engine(entry),
         *_shared(entry.shared_failed, glyphs),
         *((" synthetic", "warn") for _ in range(entry.is_synthetic)),
