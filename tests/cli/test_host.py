@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tuilab.cli.host import ssh_command
+from tuilab.cli.host import asks_for_host, ssh_command
 
 STAND_IN = '#!/bin/sh\necho "$@" >> "$SSH_LOG"\nfor last; do :; done\nexec sh -c "$last"\n'
 
@@ -59,6 +59,10 @@ def test_the_host_may_stand_before_or_behind_the_verb(pod: Path, place: int) -> 
     words[place:place] = ["--host", f"gpu1:{pod}"]
     assert "tuilab" in on(pod, *words).stdout
     assert "--ascii --version" in (pod.parent / "log").read_text()
+
+
+def test_a_word_behind_two_strokes_is_no_host() -> None:
+    assert not asks_for_host(["note", "runs/tiny", "--", "--host"])
 
 
 def test_a_terminal_goes_along_and_words_keep_their_spaces() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import tomllib
 
+import pytest
+from pydantic import ValidationError
+
 from tuilab.grid.user_config import UserConfig, as_markdown, as_toml, entries
 
 
@@ -52,6 +55,8 @@ def test_what_differs_from_the_default_is_no_comment() -> None:
 
 def test_a_metric_may_be_named_by_its_short_name() -> None:
     assert UserConfig(metric="leakage").metric == "assistant_leakage"
+    with pytest.raises(ValidationError):
+        UserConfig(metric="")
 
 
 def test_the_reference_has_a_line_for_each_entry() -> None:

@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Sequence
+from itertools import takewhile
 
 from tuilab.cli.errors import USAGE
 from tuilab.cli.output import is_interactive, tell
@@ -22,7 +23,8 @@ def asks_for_host(words: Sequence[str]) -> bool:
 
 
 def _place(words: Sequence[str]) -> int | None:
-    asked = (n for n, word in enumerate(words) if word == OPTION or word.startswith(f"{OPTION}="))
+    read = takewhile(lambda word: word != "--", words)  # no option stands behind that
+    asked = (n for n, word in enumerate(read) if word == OPTION or word.startswith(f"{OPTION}="))
     return next(asked, None)
 
 

@@ -65,7 +65,7 @@ class UserConfig(Setting):
     solarized-light. Without it, the last one chosen in the app."""
     glyphs: Literal["auto", "unicode", "ascii"] = "auto"
     """Signs on the screen; auto looks at the terminal's encoding."""
-    metric: str = HEADLINE
+    metric: Text = HEADLINE
     """The number that the grid shows first."""
     keys: dict[Text, Text] = Field(default_factory=dict)
     """Other keys, by the name of the action: "grid.relaunch" = "ctrl+r". Several are separated by
