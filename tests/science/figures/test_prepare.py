@@ -6,13 +6,17 @@ from tests.science.builders import analysis_of, design, leakage_row
 from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.figures.kinds import KINDS, kinds_of
 from tuilab.science.figures.model import Figure, Panel, PlotPoint, epoch_ticks, mark, marks_of
-from tuilab.science.figures.prepare import figure
+from tuilab.science.figures.prepare import FIGURES, figure
 from tuilab.science.frame import measurements
 from tuilab.study.study import Study
 
 
 def drawn(panel: Panel) -> list[PlotPoint]:
     return [point for one in panel.series for point in one.points if point.y is not None]
+
+
+def test_every_kind_is_drawn_and_no_other() -> None:
+    assert tuple(FIGURES) == KINDS
 
 
 def test_trajectories_are_in_percent_with_intervals_at_real_epochs(
@@ -81,6 +85,7 @@ def test_every_drawn_value_lies_inside_its_axes_and_in_the_saved_rows(
     published_analysis: Analysis, kind: str
 ) -> None:
     shown = figure(kind, published_analysis)
+    assert shown.kind == kind
     points = [point for panel in shown.panels for point in drawn(panel)]
     for panel in shown.panels:
         for point in drawn(panel):

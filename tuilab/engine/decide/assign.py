@@ -165,7 +165,10 @@ def _open_workers(facts: Facts) -> list[Worker]:
     return [
         worker
         for worker in facts.workers
-        if worker.phase in (Phase.ALIVE, *(() if worker.slot in late else (Phase.STARTING,)))
+        if (
+            worker.phase is Phase.ALIVE
+            or (worker.phase is Phase.STARTING and worker.slot not in late)
+        )
         and worker.takes_work
         and not worker.is_of_other_code
         and not worker.is_suspended

@@ -454,7 +454,7 @@ def _scatter_limit(result: SourceResult) -> float | None:
     are too few checkpoints.
     """
     reach = _reach(result.cosine) if len(result.cosine_runs) == 1 else None
-    return reach and math.sqrt(2) * reach
+    return None if reach is None else math.sqrt(2) * reach
 
 
 def _reach(cosine: Trajectory) -> float | None:

@@ -236,22 +236,16 @@ def _against_line(analysis: Analysis, found: Against) -> Series:
     return Series(found.key, label, _mark(analysis, found.line), tuple(points))
 
 
-FIGURES: Final[Mapping[str, Callable[[Analysis], Figure]]] = dict(
-    zip(
-        KINDS,
-        (
-            leakage,
-            cosine,
-            leakage_over_cosine,
-            cosine_against_peak,
-            grouped,
-            baseline_against_peak,
-            heatmap,
-            difference,
-        ),
-        strict=True,
-    )
-)
+FIGURES: Final[Mapping[str, Callable[[Analysis], Figure]]] = {
+    "leakage": leakage,
+    "cosine": cosine,
+    "leakage-cosine": leakage_over_cosine,
+    "cosine-peak": cosine_against_peak,
+    "grouped": grouped,
+    "baseline-peak": baseline_against_peak,
+    "heatmap": heatmap,
+    "difference": difference,
+}
 """Kind -> what prepares it."""
 
 
