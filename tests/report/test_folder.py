@@ -11,8 +11,10 @@ import pytest
 
 from tests.report.ran_here import LAUNCH, experiment, finish, whole
 from tuilab.cli.resolve import published_dir
+from tuilab.grid.limits import Price
 from tuilab.report.bundle import make_bundle, unpack, verify_bundle
-from tuilab.report.folder import WrittenReport, make_report
+from tuilab.report.folder import WrittenReport, make_report, write_files
+from tuilab.report.recipe import RECIPE_FILE, Recipe, read_recipe
 from tuilab.study.study import open_study
 
 ORDER = [
@@ -218,3 +220,11 @@ def test_an_experiment_where_nothing_ran_has_a_report_without_a_number(tmp_path:
     assert "cannot be judged in 2 of 2 sources" in text.splitlines()[0]
     assert "0.0%" not in text and "0 of 4 cells" in text
     assert "4 cells are idle and without a value so far" in text
+
+
+def test_how_a_report_was_made_is_read_back_with_the_price_of_a_gpu(tmp_path: Path) -> None:
+    recipe = Recipe(price=Price(2.5, "EUR"))
+    write_files(open_study(published_dir()), tmp_path / "report", recipe, draw=False)
+    told = json.loads((tmp_path / "report" / RECIPE_FILE).read_text())
+    assert told["price"] == {"gpu_hour": 2.5, "currency": "EUR"}
+    assert read_recipe(tmp_path / "report") == recipe

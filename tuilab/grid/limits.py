@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from tuilab.grid.text import duration, moment, number
 
@@ -88,7 +87,8 @@ def left_words(jobs: int, seconds: float) -> str:
     return f"{jobs} {'job is' if jobs == 1 else 'jobs are'} left, about {duration(seconds)}"
 
 
-class Price(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Price:
     """What a GPU costs."""
 
     gpu_hour: float
