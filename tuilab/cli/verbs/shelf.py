@@ -61,6 +61,8 @@ def rename(
 ) -> int:
     """Give an experiment's folder another name. Results, journal and id stay as they are.
 
+    Status, table and report still show the name in its config.
+
     \b
     tuilab rename runs/tiny first-try
     """
