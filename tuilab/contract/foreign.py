@@ -115,7 +115,7 @@ def names_a_secret(variable: str) -> bool:
 
     Rather one too many: unlike a text, an environment loses nothing by it.
     """
-    more = r"|TOKEN(?!IZ)|CREDENTIAL|(^|_)(KEYS?|PASS|AUTH|COOKIES?)($|_)"
+    more = r"|PASSW|TOKEN(?!IZ)|CREDENTIAL|(^|_)(KEYS?|PASS|AUTH|COOKIES?)($|_)"
     return re.search(_WORDS + more, variable, re.IGNORECASE) is not None
 
 
