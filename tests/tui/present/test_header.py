@@ -34,6 +34,8 @@ def test_the_header_never_overflows_and_keeps_the_progress(
 def test_the_host_has_the_room_that_a_wider_part_could_not_use(half_way: Snapshot) -> None:
     line = plain(header(half_way, 80, UNICODE))
     assert "ends " not in line and " pod  GPU0 97%" in line
+    changed = plain(header(replace(half_way, other_code=("eval",)), 80, UNICODE))
+    assert "code changed" in changed and " pod " in changed
 
 
 def test_the_header_of_a_copy_names_its_original_and_offers_no_engine(half_way: Snapshot) -> None:

@@ -166,7 +166,7 @@ def _gpu(gpu: object) -> str:
 
 def _host(engine: EngineView) -> list[_Part]:
     host = clean_line(engine.host or "", 30)
-    return [_Part(6, ((host, "muted"),), is_right=True)] if host else []
+    return [_Part(5, ((host, "muted"),), is_right=True)] if host else []
 
 
 def _meter(meter: Meter) -> list[_Part]:
@@ -180,7 +180,7 @@ def _eta(engine: EngineView, now: float) -> list[_Part]:
     time: Line = ((duration(engine.eta_seconds), "strong"), (" left", "muted"))
     parts = [_Part(3, time, is_right=True)]
     if (ends := engine.ends_at(now)) is not None:
-        parts.append(_Part(5, ((f"ends {moment(ends, now)}", "muted"),), is_right=True))
+        parts.append(_Part(6, ((f"ends {moment(ends, now)}", "muted"),), is_right=True))
     return parts
 
 
