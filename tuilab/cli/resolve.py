@@ -127,6 +127,14 @@ def run_directory(name: str, chosen: str | None) -> Path:
     return Path(chosen).expanduser() if chosen else Path(RUNS) / slug(name)
 
 
+def output_folder(text: str) -> Path:
+    """Return the folder that ``--out`` names; refuse a file."""
+    folder = Path(text).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise RefusalError(f"--out {text} is a file: name a folder", USAGE)
+    return folder
+
+
 def text_of(file: str, hint: str = "") -> str:
     """Read a text file that was named; ``hint`` is for a name that is of no file."""
     path = Path(file).expanduser()

@@ -26,6 +26,13 @@ def test_report_bundle_and_verify(here: Path, ran: Path, monkeypatch: pytest.Mon
     assert call("verify", "none.tar.gz").exit_code == 2
 
 
+@pytest.mark.parametrize("verb", ["report", "plot"])
+def test_a_file_is_no_folder_to_write_to(here: Path, ran: Path, verb: str) -> None:
+    Path("taken").touch()
+    found = call(verb, str(ran), "--out", "taken")
+    assert found.exit_code == 2 and found.stderr == "--out taken is a file: name a folder\n"
+
+
 def test_a_bundle_of_a_table_is_not_called_true(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

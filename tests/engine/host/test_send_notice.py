@@ -83,6 +83,8 @@ def test_an_address_may_come_from_the_environment_and_must_be_one_of_the_web(
 ) -> None:
     monkeypatch.setenv("MY_HOOK", hook.url("ok"))
     assert [why for _, why in send(NOTICE, Notify(webhook="$MY_HOOK"))] == [""]
+    [(_, why)] = send(NOTICE, Notify(webhook="$NO_SUCH_HOOK"))
+    assert why == "$NO_SUCH_HOOK is not set where tuilab was started"
     [(_, why)] = send(NOTICE, Notify(webhook="file:///etc/passwd"))
     assert "http" in why
     [(_, why)] = send(NOTICE, Notify(webhook="http://127.0.0.1:1/x"))

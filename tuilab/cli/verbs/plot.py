@@ -11,7 +11,7 @@ import typer
 from tuilab.cli import complete
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, has_colour, out
-from tuilab.cli.resolve import find_experiment, is_place
+from tuilab.cli.resolve import find_experiment, is_place, output_folder
 from tuilab.cli.verbs.arguments import AsJson, Layer, ModelState, OptionalDir
 from tuilab.science.figures.kinds import KINDS
 from tuilab.science.figures.model import Figure
@@ -81,7 +81,7 @@ def plot(
     if out_folder is not None:
         from tuilab.report.figure_files import save_figure
 
-        made = save_figure(prepared, Path(out_folder).expanduser())
+        made = save_figure(prepared, output_folder(out_folder))
     if as_json:
         _print_rows(study, prepared, made)
     elif made:

@@ -9,7 +9,7 @@ import typer
 
 from tuilab.cli.errors import ERROR, OK
 from tuilab.cli.output import document, out, plain, tell
-from tuilab.cli.resolve import find_experiment
+from tuilab.cli.resolve import find_experiment, output_folder
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 from tuilab.grid.text import count_of
 from tuilab.report.bundle import make_bundle
@@ -50,7 +50,7 @@ def report(
     tuilab report runs/tiny --html           # report.html: figures, tables, every completion
     """
     study = open_study(find_experiment(directory))
-    folder = Path(out_dir).expanduser() if out_dir else Path(f"report-{slug(study.name)}")
+    folder = output_folder(out_dir) if out_dir else Path(f"report-{slug(study.name)}")
     made = make_report(study, folder, seed, html=html)
     archive = folder.with_name(f"{folder.name}.tar.gz") if bundle else None
     sha256 = make_bundle(study, made, archive) if archive else None

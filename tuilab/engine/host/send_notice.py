@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -83,6 +84,8 @@ def _run(notice: Notice, to: Notify) -> None:
 
 
 def _post(notice: Notice, address: str, seconds: float) -> None:
+    if unset := re.match(r"\$\{?(\w+)", address):
+        raise SendError(f"${unset[1]} is not set where tuilab was started")
     if urlsplit(address).scheme not in ("http", "https"):
         raise SendError("must begin with http:// or https://")
     said = f"{notice.title}\n{notice.text}"
