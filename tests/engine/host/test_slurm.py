@@ -77,7 +77,7 @@ def test_no_secret_and_nothing_of_one_machine_lies_in_a_workers_folder() -> None
         "HF_AUTH",
         "TUILAB_PASSWRD",
         "wandb_passwort",
-    ],  # fmt: skip
+    ],
 )
 def test_a_name_that_only_holds_a_word_for_secrets_is_one(name: str) -> None:
     assert portable({name: "a plain word", "TOKENIZERS_PARALLELISM": "1"}) == {
