@@ -111,7 +111,7 @@ def test_the_base_comes_before_all_else_and_again_at_its_commit_when_the_cache_i
     plan = load_plan(trial.layout.root)
     assert plan.commits == {FETCH: FIRST}
     shown = read_state(trial.layout.root, plan).statuses
-    assert shown[FETCH].state is State.STALE and f"is {SECOND} by now" in shown[FETCH].detail
+    assert shown[FETCH].state is State.STALE and f"is now at {SECOND}" in shown[FETCH].detail
     assert all(one.state is State.DONE for job, one in shown.items() if job != FETCH)
     told = status(trial.layout.root)
     assert [one["job"] for one in told["bases_stale"]] == [FETCH]
