@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.tui.conftest import app_of, look, press, text_of
+from tests.tui.conftest import app_of, look, press, text_of, until
 from tuilab.tui.screens.cell import CellScreen
 from tuilab.tui.screens.grid import GridScreen
 from tuilab.tui.screens.table import TableScreen
@@ -93,10 +93,11 @@ async def test_what_the_table_leaves_of_the_screen_shows_the_row_under_the_curso
         async with app_of(None, under=tmp_path).run_test(size=size) as pilot:
             await look(pilot)
             await press(pilot, "space", "j", "space", "c")
+            await until(pilot, lambda: "Villain by epoch" in text_of(pilot.app))
             lines = text_of(pilot.app).splitlines()
             (at,) = (at for at, line in enumerate(lines) if "Villain by epoch" in line)
             assert re.search(r" 2  45\.0% \(90/200\) +45\.0% \(90/200\) +\+0\.0 \[", lines[at + 3])
             scales = [line for line in lines if re.search(r" 75% .* 75% ", line)]
             assert bool(scales) == (size != SIZE), "45% is drawn on the scale of 73%"
             await press(pilot, "j")
-            assert "Nurse by epoch" in text_of(pilot.app)
+            await until(pilot, lambda: "Nurse by epoch" in text_of(pilot.app))
