@@ -45,6 +45,7 @@ class Mapped(Lazy[T]):
         self._make, self._of = make, of
 
     def at(self, place: int) -> T:
+        """Make the member at a place."""
         return self._make(self._of[place])
 
     def __iter__(self) -> Iterator[T]:

@@ -64,6 +64,7 @@ class CodeWatch:
         self._found: tuple[Stage, ...] = ()
 
     def look(self) -> tuple[Stage, ...]:
+        """Return what ``other_code`` says, as a look within the last second had it."""
         now = time.monotonic()
         if now - self._looked_at < LOOK_SECONDS:
             return self._found

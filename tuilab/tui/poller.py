@@ -164,6 +164,7 @@ class PollThread(threading.Thread):
         self._on_terminal = os.isatty(0)
 
     def wake(self) -> None:
+        """Look now."""
         self._news_at = time.monotonic()
         self._wake.set()
 

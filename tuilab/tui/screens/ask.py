@@ -21,6 +21,7 @@ class AskDialog(Form):
         super().__init__(verb.title.capitalize(), {"add": example}, "Run")
 
     def judge(self) -> None:
+        """Show the command line, or refuse what is no command."""
         typed = self.typed("add")
         if not typed:
             self.refuse([f"Type {self._what}."])
@@ -34,4 +35,5 @@ class AskDialog(Form):
         self.offer(["It runs in this terminal."], Request(self._verb.verb), line, "")
 
     def do(self, offer: RequestMade) -> None:
+        """Return what was typed."""
         self.dismiss(self.typed("add"))

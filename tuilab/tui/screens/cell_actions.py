@@ -40,6 +40,7 @@ class CellActions(Frame):
         return snapshot, state
 
     def action_relaunch(self) -> None:
+        """Ask what to relaunch of the chosen cells."""
         from tuilab.grid.relaunch import STOP_FIRST
 
         if (found := self._state()) is None:
@@ -81,6 +82,7 @@ class CellActions(Frame):
         self.app.push_screen(RelaunchDialog(snapshot, state, scopes))
 
     def action_stop(self) -> None:
+        """Ask whether to stop what runs or waits of the chosen cells."""
         from tuilab.grid.request import Request
         from tuilab.tui.present.relaunch_text import name_cells, stoppable
         from tuilab.tui.screens.stop import StopDialog

@@ -385,6 +385,7 @@ class GridScreen(CellActions):
         self._look_through(grid_view.next_order(self.view))
 
     async def action_filter(self) -> None:
+        """Type a filter."""
         if not self.query(Field):  # no picture has needed it yet
             await self.mount(Field(EXAMPLES, id="filter"), before=self.query_one(KeyBar))
         field = self.query_one(Field)
@@ -457,10 +458,12 @@ class GridScreen(CellActions):
             self._set_marks(self.grid.marked ^ {self.grid.cell})
 
     def action_mark_row(self) -> None:
+        """Mark the row, or unmark it when all of it is marked."""
         row = self.grid.cursor[0]
         self._toggle((row, 0), (row, len(self.grid.table.epochs) - 1))
 
     def action_mark_column(self) -> None:
+        """Mark the column, or unmark it when all of it is marked."""
         column = self.grid.cursor[1]
         self._toggle((0, column), (len(self.grid.table.rows) - 1, column))
 
